@@ -1,0 +1,195 @@
+#include "cpu/check.h"
+
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <numbers>
+
+namespace cosface {
+namespace {
+
+constexpr int64_t largest_count = INT32_MAX;
+constexpr int64_t largest_dim = 1 << 24;
+
+const char* spell(float value) { return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"; }
+
+cosface_status not_finite(const char* argument, int64_t index, float value, cosface_error* error) {
+  return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, index,
+                    "%s[%lld] is %s, expected a finite number. Check the data and, in training, the learning rate.",
+                    argument, static_cast<long long>(index), spell(value));
+}
+
+cosface_status check_vector(const char* argument, const float* values, int64_t count, cosface_error* error) {
+  if (values == nullptr) return COSFACE_OK;
+  for (int64_t i = 0; i < count; i++)
+    if (!std::isfinite(values[i])) return not_finite(argument, i, values[i], error);
+  return COSFACE_OK;
+}
+
+cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
+                              cosface_error* error) {
+  for (int64_t k = 0; k < rows * dim; k++)
+    if (!std::isfinite(values[k]))
+      return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, k,
+                        "%s[%lld, %lld] is %s, expected a finite number. Check the data and, in training, the "
+                        "learning rate.",
+                        argument, static_cast<long long>(k / dim), static_cast<long long>(k % dim), spell(values[k]));
+  return COSFACE_OK;
+}
+
+cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
+                               cosface_error* error) {
+  if (value >= least && value <= largest) return COSFACE_OK;
+  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1, "%s (%s) is %lld, expected a whole number in [%lld, %lld].",
+                    argument, letter, static_cast<long long>(value), static_cast<long long>(least),
+                    static_cast<long long>(largest));
+}
+
+struct margin_range {
+  const char* name;
+  double low;
+  bool low_open;
+  double high;
+  const char* text;
+
+  bool holds(double value) const { return (low_open ? value > low : value >= low) && value <= high; }
+};
+
+// The range of a margin given once for all samples, and of one given per sample: adaptive margins
+// (AdaFace) reach below zero.
+constexpr margin_range common_range[] = {{"m1", 0, true, 16, "(0, 16] (angle multiplier)"},
+                                         {"m2", 0, false, std::numbers::pi, "[0, pi] (radians)"},
+                                         {"m3", 0, false, 2, "[0, 2] (cosine units)"}};
+constexpr margin_range sample_range[] = {{"m1", 0, true, 16, "(0, 16] (angle multiplier)"},
+                                         {"m2", -std::numbers::pi, false, std::numbers::pi, "[-pi, pi] (radians)"},
+                                         {"m3", -2, false, 2, "[-2, 2] (cosine units)"}};
+
+cosface_status check_margin(const margin_range& range, double value, cosface_error* error) {
+  if (range.holds(value)) return COSFACE_OK;
+  return fill_error(error, COSFACE_ERROR_OPTION, range.name, -1, "%s is %g, expected a number in %s.", range.name, value,
+                    range.text);
+}
+
+cosface_status check_labels(const cosface_margin_softmax_problem& p, int32_t ignore_label, const int32_t* labels,
+                            cosface_error* error) {
+  for (int64_t i = 0; i < p.batch; i++) {
+    const int32_t y = labels[i];
+    if (y == ignore_label || (y >= 0 && y < p.classes)) continue;
+    return fill_error(error, COSFACE_ERROR_LABEL_RANGE, "labels", i,
+                      "labels[%lld] is %d, expected a whole number in [0, %lld) because weights has shape [%lld, %lld], "
+                      "or %d to ignore the sample. Labels count from zero: subtract 1 if the data set counts from one.",
+                      static_cast<long long>(i), y, static_cast<long long>(p.classes),
+                      static_cast<long long>(p.classes), static_cast<long long>(p.dim), ignore_label);
+  }
+  return COSFACE_OK;
+}
+
+cosface_status check_sample_margins(const cosface_margin_softmax_problem& p, cosface_margin_term term,
+                                    cosface_error* error) {
+  if (p.sample_margins == nullptr) return COSFACE_OK;
+  const margin_range& range = sample_range[term - COSFACE_MARGIN_M1];
+  for (int64_t i = 0; i < p.batch; i++) {
+    if (range.holds(p.sample_margins[i])) continue;
+    return fill_error(error, COSFACE_ERROR_MARGIN_RANGE, "sampleMargins", i,
+                      "sampleMargins[%lld] is %g, expected a number in %s because it replaces %s.",
+                      static_cast<long long>(i), static_cast<double>(p.sample_margins[i]), range.text, range.name);
+  }
+  return COSFACE_OK;
+}
+
+}  // namespace
+
+cosface_status fill_error(cosface_error* error, cosface_status status, const char* argument, int64_t index,
+                          const char* format, ...) {
+  if (error == nullptr) return status;
+  error->status = status;
+  error->index = index;
+  std::snprintf(error->argument, sizeof error->argument, "%s", argument);
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(error->message, sizeof error->message, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+cosface_status check_shape(const cosface_margin_softmax_problem& p, cosface_error* error) {
+  if (auto s = check_dimension("batch", "N", p.batch, 0, largest_count, error)) return s;
+  if (auto s = check_dimension("classes", "C", p.classes, 1, largest_count, error)) return s;
+  return check_dimension("dim", "D", p.dim, 1, largest_dim, error);
+}
+
+cosface_status check_options(const cosface_margin_softmax_options& o, cosface_error* error) {
+  if (!(o.scale > 0) || !std::isfinite(o.scale))
+    return fill_error(error, COSFACE_ERROR_OPTION, "scale", -1,
+                      "scale is %g, expected a finite number > 0. The paper uses 64; leastScale() gives its lower bound.",
+                      o.scale);
+  const double values[] = {o.m1, o.m2, o.m3};
+  for (int k = 0; k < 3; k++)
+    if (auto s = check_margin(common_range[k], values[k], error)) return s;
+  if (o.reduction < COSFACE_REDUCTION_NONE || o.reduction > COSFACE_REDUCTION_SUM)
+    return fill_error(error, COSFACE_ERROR_OPTION, "reduction", -1, "reduction is %d, expected none, mean or sum.",
+                      static_cast<int>(o.reduction));
+  if (o.gradient != COSFACE_GRADIENT_EXACT && o.gradient != COSFACE_GRADIENT_DETACHED)
+    return fill_error(error, COSFACE_ERROR_OPTION, "gradient", -1, "gradient is %d, expected exact or detached.",
+                      static_cast<int>(o.gradient));
+  if (o.sample_margin_term < COSFACE_MARGIN_M1 || o.sample_margin_term > COSFACE_MARGIN_M3)
+    return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1, "sampleMarginTerm is %d, expected m1, m2 or m3.",
+                      static_cast<int>(o.sample_margin_term));
+  if (o.threads < 0 || o.threads > 1024)
+    return fill_error(error, COSFACE_ERROR_OPTION, "threads", -1,
+                      "threads is %d, expected a whole number in [0, 1024]; 0 means one per processor.", o.threads);
+  if (o.workspace_bytes < 0)
+    return fill_error(error, COSFACE_ERROR_OPTION, "workspaceBytes", -1, "workspaceBytes is %lld, expected >= 0.",
+                      static_cast<long long>(o.workspace_bytes));
+  return COSFACE_OK;
+}
+
+cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                             const cosface_margin_softmax_results& r, cosface_error* error) {
+  const struct {
+    const char* name;
+    const void* data;
+    int64_t count;
+  } required[] = {{"embeddings", p.embeddings, p.batch}, {"weights", p.weights, p.classes}, {"labels", p.labels, p.batch}};
+  for (const auto& buffer : required)
+    if (buffer.data == nullptr && buffer.count > 0)
+      return fill_error(error, COSFACE_ERROR_SHAPE, buffer.name, -1, "%s is missing.", buffer.name);
+  const bool no_samples = p.batch == 0;  // an empty array may have a null pointer
+  if ((r.d_embeddings != nullptr) != (r.d_weights != nullptr) && !no_samples)
+    return fill_error(error, COSFACE_ERROR_SHAPE, r.d_weights == nullptr ? "dWeights" : "dEmbeddings", -1,
+                      "dEmbeddings and dWeights are produced together: give both or neither.");
+  if (p.loss_gradient != nullptr && o.reduction != COSFACE_REDUCTION_NONE)
+    return fill_error(error, COSFACE_ERROR_OPTION, "reduction", -1,
+                      "reduction must be none where lossGradient is given: the gradient of each sample's loss says all.");
+  return COSFACE_OK;
+}
+
+cosface_status check_samples(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                             const int32_t* labels, cosface_error* error) {
+  if (auto s = check_labels(p, o.ignore_label, labels, error)) return s;
+  if (auto s = check_vector("sampleWeights", p.sample_weights, p.batch, error)) return s;
+  if (auto s = check_sample_margins(p, o.sample_margin_term, error)) return s;
+  return check_vector("lossGradient", p.loss_gradient, p.batch, error);
+}
+
+cosface_status find_not_finite(const cosface_margin_softmax_problem& p, cosface_error* error) {
+  if (auto s = find_in_matrix("embeddings", p.embeddings, p.batch, p.dim, error)) return s;
+  return find_in_matrix("weights", p.weights, p.classes, p.dim, error);
+}
+
+}  // namespace cosface
+
+extern "C" const char* cosface_status_code(cosface_status status) {
+  switch (status) {
+    case COSFACE_OK: return "COSFACE_OK";
+    case COSFACE_ERROR_SHAPE: return "COSFACE_SHAPE";
+    case COSFACE_ERROR_OPTION: return "COSFACE_OPTION_RANGE";
+    case COSFACE_ERROR_LABEL_RANGE: return "COSFACE_LABEL_RANGE";
+    case COSFACE_ERROR_NOT_FINITE: return "COSFACE_NOT_FINITE";
+    case COSFACE_ERROR_MARGIN_RANGE: return "COSFACE_MARGIN_RANGE";
+    case COSFACE_ERROR_ENVIRONMENT: return "COSFACE_ENVIRONMENT";
+    case COSFACE_ERROR_OUT_OF_MEMORY: return "COSFACE_OUT_OF_MEMORY";
+    case COSFACE_ERROR_UNSUPPORTED: return "COSFACE_UNSUPPORTED";
+  }
+  return "COSFACE_UNKNOWN";
+}

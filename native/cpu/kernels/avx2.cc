@@ -1,0 +1,82 @@
+// AVX2 + FMA: 6 x 16 tiles (12 accumulators, 2 operands, 1 broadcast: 15 of 16 registers; two FMA
+// ports with a latency of 4 need at least 8 accumulators, so tiles of 1 .. 3 rows run below peak).
+#if defined(__x86_64__) || defined(_M_X64)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC target("avx2,fma")
+#endif
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#if defined(__GNUC__)
+#define COSFACE_LANE inline __attribute__((always_inline))
+#else
+#define COSFACE_LANE __forceinline
+#endif
+
+namespace cosface {
+namespace {
+
+struct vector {
+  using type = __m256;
+  using index = __m256i;
+  static constexpr int width = 8;
+  static constexpr int tile_rows = 6;
+
+  static COSFACE_LANE type zero() { return _mm256_setzero_ps(); }
+  static COSFACE_LANE type load(const float* p) { return _mm256_loadu_ps(p); }
+  static COSFACE_LANE void store(float* p, type v) { _mm256_storeu_ps(p, v); }
+  static COSFACE_LANE type broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+  static COSFACE_LANE type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
+  static COSFACE_LANE type add(type a, type b) { return _mm256_add_ps(a, b); }
+
+  static COSFACE_LANE index load_index(const int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static COSFACE_LANE void store_index(int32_t* p, index v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+  }
+  static COSFACE_LANE index broadcast_index(int32_t v) { return _mm256_set1_epi32(v); }
+  static COSFACE_LANE void take_greater(type value, index here, type& best, index& best_index) {
+    const type greater = _mm256_cmp_ps(value, best, _CMP_GT_OQ);
+    best = _mm256_blendv_ps(best, value, greater);
+    best_index = _mm256_blendv_epi8(best_index, here, _mm256_castps_si256(greater));
+  }
+
+  // 2^t for t <= 127: nearest whole number into the exponent, degree-6 polynomial (interpolating
+  // 2^f at the Chebyshev nodes of [-1/2, 1/2], exact at 0) for the rest; 0 below 2^-125.
+  static COSFACE_LANE type exp2(type t) {
+    const type in_range = _mm256_cmp_ps(t, _mm256_set1_ps(-125.0f), _CMP_GE_OQ);
+    const type whole = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const type f = _mm256_sub_ps(t, whole);
+    type p = _mm256_set1_ps(0.000154531634f);
+    p = fma(p, f, _mm256_set1_ps(0.00133908633f));
+    p = fma(p, f, _mm256_set1_ps(0.00961808302f));
+    p = fma(p, f, _mm256_set1_ps(0.0555035696f));
+    p = fma(p, f, _mm256_set1_ps(0.240226507f));
+    p = fma(p, f, _mm256_set1_ps(0.693147182f));
+    p = fma(p, f, _mm256_set1_ps(1.0f));
+    const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
+    const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(p), exponent);
+    return _mm256_and_ps(_mm256_castsi256_ps(bits), in_range);
+  }
+};
+
+}  // namespace
+}  // namespace cosface
+
+#include "cpu/kernels/tile_kernels.h"
+
+namespace cosface {
+constexpr cpu_kernels avx2_kernels = make_kernels(COSFACE_ISA_AVX2);
+}  // namespace cosface
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

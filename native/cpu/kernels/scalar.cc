@@ -1,0 +1,68 @@
+// Portable C++ for any processor: vectors are four floats in an array, which the compiler maps to
+// whatever the baseline has. 4 x 8 tiles.
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace cosface {
+namespace {
+
+struct vector {
+  static constexpr int width = 4;
+  static constexpr int tile_rows = 4;
+  struct type {
+    float lane[width];
+  };
+  struct index {
+    int32_t lane[width];
+  };
+
+  static type zero() { return {}; }
+  static type load(const float* p) {
+    type v;
+    std::memcpy(v.lane, p, sizeof v.lane);
+    return v;
+  }
+  static void store(float* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
+  static type broadcast(const float* p) { return {{*p, *p, *p, *p}}; }
+  static type fma(const type& a, const type& b, const type& c) {
+    type v;
+    for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] * b.lane[j] + c.lane[j];
+    return v;
+  }
+  static type add(const type& a, const type& b) {
+    type v;
+    for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] + b.lane[j];
+    return v;
+  }
+
+  static index load_index(const int32_t* p) {
+    index v;
+    std::memcpy(v.lane, p, sizeof v.lane);
+    return v;
+  }
+  static void store_index(int32_t* p, const index& v) { std::memcpy(p, v.lane, sizeof v.lane); }
+  static index broadcast_index(int32_t value) { return {{value, value, value, value}}; }
+  static void take_greater(const type& value, const index& here, type& best, index& best_index) {
+    for (int j = 0; j < width; j++) {
+      const bool greater = value.lane[j] > best.lane[j];
+      best.lane[j] = greater ? value.lane[j] : best.lane[j];
+      best_index.lane[j] = greater ? here.lane[j] : best_index.lane[j];
+    }
+  }
+
+  static type exp2(const type& t) {
+    type v;
+    for (int j = 0; j < width; j++) v.lane[j] = t.lane[j] >= -125.0f ? std::exp2(t.lane[j]) : 0.0f;
+    return v;
+  }
+};
+
+}  // namespace
+}  // namespace cosface
+
+#include "cpu/kernels/tile_kernels.h"
+
+namespace cosface {
+constexpr cpu_kernels scalar_kernels = make_kernels(COSFACE_ISA_SCALAR);
+}  // namespace cosface

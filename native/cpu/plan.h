@@ -1,0 +1,70 @@
+// How a call is cut into passes, blocks and tasks, and where its memory lies.
+//
+// A row block of Nb rows goes through four phases:
+//   rows     norms, packed x, target cosines                                  task: NR rows
+//   pass 1   logits, exponentials, their sums, unnormalised dx                task: row group x class slab
+//   finish   losses, dx through the normalisation, packed x for pass 2        task: NR rows
+//   pass 2   dw, each block of classes written by one worker                  task: class block
+// Every cut follows from shape, options and budget; none from the number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "cosface/margin_softmax.h"
+#include "cpu/kernels/kernels.h"
+
+namespace cosface {
+
+// Byte offsets into the workspace, and strides in elements.
+struct workspace_layout {
+  int64_t padded_dim;      // D rounded up to NR
+  int64_t padded_rows;     // Nb rounded up to NR
+  int64_t slabs;           // class slabs of pass 1
+  int64_t exponential_ld;  // stride of the kept exponentials [C][.]
+  int64_t weight_ld;       // stride of a packed class block [class_block][.]
+  int64_t scratch_ld;      // stride of a worker's own logits and exponentials [class_block][.]
+
+  // shared
+  int64_t labels;          // int32 [N], the checked copy
+  int64_t rows;            // row_state [padded_rows]
+  int64_t label_order;     // int32 [Nb], rows sorted by label
+  int64_t shift;           // float [padded_rows]
+  int64_t sums;            // double [slabs][padded_rows], the negatives' exponentials
+  int64_t best;            // float [slabs][padded_rows]
+  int64_t best_class;      // int32 [slabs][padded_rows]
+  int64_t logit_operand;   // float [padded_rows / NR][D][NR]: s log2(e) x^, features down
+  int64_t gradient_operand;  // float [padded_dim / NR][Nb][NR]: x^ times each row's factor, samples down
+  int64_t d_unit;          // float [slabs][padded_dim / NR][padded_rows][NR]: pass 1's dx, unnormalised
+  int64_t exponentials;    // float [C][exponential_ld] where kept
+
+  // one per worker, at workers + worker * worker_bytes
+  int64_t workers;
+  int64_t worker_bytes;
+  int64_t worker_weights;       // float [class_block][weight_ld]: w^, zero-padded
+  int64_t worker_exponentials;  // float [class_block][scratch_ld], one strip where kept or not needed
+  int64_t worker_product;       // float [class_block][padded_dim]: a block of dw before projection
+  int64_t worker_row;           // double [D]
+
+  int64_t bytes;
+};
+
+struct call_shape {
+  int64_t batch, classes, dim;
+  bool gradients;
+};
+
+cosface_margin_softmax_plan choose_plan(const call_shape& shape, const cosface_margin_softmax_options& options,
+                                        const cpu_kernels& kernels, int32_t threads);
+
+workspace_layout lay_out(const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels);
+
+// s log2(e): the largest base-2 logit.
+double logit_bound(double scale);
+
+// The whole-number shift of every row's base-2 logits where no row maximum is needed: the largest
+// b <= 0 with which C terms of 2^(logit_bound + b) stay below 2^124.
+double fixed_shift(double scale, int64_t classes);
+
+void print_plan(const call_shape& shape, const cosface_margin_softmax_plan& plan);
+
+}  // namespace cosface

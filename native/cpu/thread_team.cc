@@ -1,0 +1,76 @@
+#include "cpu/thread_team.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+namespace cosface {
+
+thread_team::thread_team(int32_t workers) {
+  try {
+    threads_.reserve(workers - 1);
+    for (int32_t w = 1; w < workers; w++) threads_.emplace_back([this, w] { work(w); });
+  } catch (const std::system_error&) {
+    // Fewer workers give the same bits, only later.
+  }
+}
+
+thread_team::~thread_team() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  start_.notify_all();
+  for (std::thread& t : threads_) t.join();
+}
+
+void thread_team::for_each(int64_t count, const std::function<void(int32_t, int64_t)>& task) {
+  if (threads_.empty() || count < 2) {
+    for (int64_t i = 0; i < count; i++) task(0, i);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    task_ = &task;
+    count_ = count;
+    next_.store(0, std::memory_order_relaxed);
+    busy_ = static_cast<int32_t>(threads_.size());
+    round_++;
+  }
+  start_.notify_all();
+  drain(0);
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [this] { return busy_ == 0; });
+}
+
+void thread_team::work(int32_t worker) {
+  int64_t seen = 0;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    start_.wait(lock, [&] { return stop_ || round_ != seen; });
+    if (stop_) return;
+    seen = round_;
+    lock.unlock();
+    drain(worker);
+    lock.lock();
+    if (--busy_ == 0) done_.notify_one();
+  }
+}
+
+void thread_team::drain(int32_t worker) {
+  for (;;) {
+    const int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
+    if (index >= count_) return;
+    (*task_)(worker, index);
+  }
+}
+
+int32_t default_threads() {
+  const char* text = std::getenv("COSFACE_THREADS");
+  if (text == nullptr || *text == '\0') return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
+  char* end = nullptr;
+  const long value = std::strtol(text, &end, 10);
+  return *end == '\0' && value >= 1 && value <= 1024 ? static_cast<int32_t>(value) : 0;
+}
+
+}  // namespace cosface

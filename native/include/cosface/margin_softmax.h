@@ -1,0 +1,166 @@
+/* Margin softmax (CosFace / LMCL and its m1, m2, m3 family): the C ABI.
+ *
+ * The one header that the CPU kernels, the CUDA kernels, the TensorFlow op and the Node addon
+ * share. Plain C types only; no allocation crosses the boundary; nothing throws.
+ *
+ *   cos_ic    = <x_i, w_c> / (|x_i| |w_c|)
+ *   z_ic      = s cos_ic                       for c != y_i
+ *   z_iy      = s (psi(m1 t + m2) - m3)        t = acos(cos_iy)
+ *   psi(a)    = (-1)^k cos(a) - 2k             k = floor(a / pi); equals cos(a) on [0, pi] and
+ *                                              goes on falling, without a jump, beyond it
+ *   loss_i    = weight_i * -log softmax(z_i)[y_i]
+ *
+ * Source: Wang et al., "CosFace", CVPR 2018, eq. (4); psi: Liu et al., "SphereFace", CVPR 2017,
+ * eq. (7). Derivation of the fused form: docs/math.md.
+ *
+ * N is `batch`, D is `dim`, C is `classes`. All matrices are row-major and dense.
+ */
+#ifndef COSFACE_MARGIN_SOFTMAX_H
+#define COSFACE_MARGIN_SOFTMAX_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define COSFACE_ABI_VERSION 1
+
+/* A row with |row| below this is taken as the zero vector: cosine 0 with everything, gradient 0. */
+#define COSFACE_ZERO_NORM 1e-12
+/* d psi / d cos is evaluated with t clamped to [this, pi - this], so that sin(t) never divides by
+ * zero. The clamp caps the factor at about m1 / 1e-4; the gradient itself stays bounded because
+ * the tangent it multiplies has length sin(t). */
+#define COSFACE_ANGLE_EPSILON 1e-4
+
+typedef enum cosface_status {
+  COSFACE_OK = 0,
+  COSFACE_ERROR_SHAPE = 1,         /* a dimension is negative, too large, or a buffer is missing */
+  COSFACE_ERROR_OPTION = 2,        /* an option is outside its range */
+  COSFACE_ERROR_LABEL_RANGE = 3,   /* a label is neither in [0, C) nor the ignored one */
+  COSFACE_ERROR_NOT_FINITE = 4,    /* NaN or Inf in an input */
+  COSFACE_ERROR_MARGIN_RANGE = 5,  /* a per-sample margin is outside its range */
+  COSFACE_ERROR_ENVIRONMENT = 6,   /* a COSFACE_* environment variable has an unknown value */
+  COSFACE_ERROR_OUT_OF_MEMORY = 7, /* the workspace could not be allocated */
+  COSFACE_ERROR_UNSUPPORTED = 8    /* this processor or build lacks the requested ISA */
+} cosface_status;
+
+/* What went wrong, in words a user can act on. `message` names argument, requirement, value,
+ * place and remedy; it never starts with the code (cosface_status_code gives that). */
+typedef struct cosface_error {
+  cosface_status status;
+  char argument[32]; /* the public name of the argument: "labels", "scale", ... */
+  int64_t index;     /* flat index into the argument, -1 where none applies */
+  char message[480];
+} cosface_error;
+
+typedef enum cosface_reduction {
+  COSFACE_REDUCTION_NONE = 0, /* gradients of sum_i loss_gradient_i * loss_i */
+  COSFACE_REDUCTION_MEAN = 1, /* divides by the number of counted samples (label not ignored, weight != 0) */
+  COSFACE_REDUCTION_SUM = 2
+} cosface_reduction;
+
+typedef enum cosface_gradient {
+  COSFACE_GRADIENT_EXACT = 0,
+  COSFACE_GRADIENT_DETACHED = 1 /* drops d psi / d cos, as insightface and OpenSphere do */
+} cosface_gradient;
+
+/* Which margin the per-sample margins replace. */
+typedef enum cosface_margin_term {
+  COSFACE_MARGIN_M1 = 1,
+  COSFACE_MARGIN_M2 = 2,
+  COSFACE_MARGIN_M3 = 3
+} cosface_margin_term;
+
+typedef enum cosface_isa {
+  COSFACE_ISA_AUTO = 0,
+  COSFACE_ISA_SCALAR = 1,
+  COSFACE_ISA_AVX2 = 2
+} cosface_isa;
+
+typedef struct cosface_margin_softmax_problem {
+  int64_t batch;               /* N in [0, 2^31) */
+  int64_t classes;             /* C in [1, 2^31) */
+  int64_t dim;                 /* D in [1, 2^24] */
+  const float* embeddings;     /* x [N, D] */
+  const float* weights;        /* w [C, D] */
+  const int32_t* labels;       /* y [N], each in [0, C) or ignore_label */
+  const float* sample_weights; /* [N] or NULL for all 1; finite */
+  const float* sample_margins; /* [N] or NULL; replaces the margin named by sample_margin_term */
+  const float* loss_gradient;  /* dL / d loss_i [N] or NULL for all 1; COSFACE_REDUCTION_NONE only */
+} cosface_margin_softmax_problem;
+
+typedef struct cosface_margin_softmax_options {
+  double scale; /* s > 0 */
+  double m1;    /* angle multiplier, (0, 16] */
+  double m2;    /* angle offset in radians, [0, pi] */
+  double m3;    /* cosine offset, [0, 2] */
+  int32_t ignore_label;
+  cosface_reduction reduction;
+  cosface_gradient gradient;
+  cosface_margin_term sample_margin_term;
+  cosface_isa isa;         /* AUTO: the best this processor has, capped by COSFACE_ISA */
+  int32_t threads;         /* 0: COSFACE_THREADS, else one per processor. Results do not depend on it */
+  int64_t workspace_bytes; /* budget beyond inputs and outputs; below the least plan's need it is exceeded
+                              by no more than that plan takes */
+} cosface_margin_softmax_options;
+
+/* Every pointer may be NULL: that result is then not produced. Without d_embeddings and d_weights the
+ * call costs 2NCD flops and stores no gradient data. Both gradients are produced together or not at all. */
+typedef struct cosface_margin_softmax_results {
+  float* loss;            /* [N], weighted; 0 where ignored */
+  float* target_cosine;   /* [N] cos_iy without margin; 0 where ignored */
+  int32_t* prediction;    /* [N] lowest class index of the largest cosine, without margin */
+  float* d_embeddings;    /* [N, D] */
+  float* d_weights;       /* [C, D] */
+  double reduced_loss;    /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
+  int64_t counted;        /* out: samples with label not ignored and weight != 0 */
+  int64_t zero_embeddings; /* out: rows of x below COSFACE_ZERO_NORM */
+  int64_t zero_weights;    /* out: rows of w below COSFACE_ZERO_NORM */
+} cosface_margin_softmax_results;
+
+/* The choices of one call, made from shape, options and budget alone and free of the thread count,
+ * so that the order of every sum, and with it every bit of the result, is the same on any number of
+ * threads. Printed by COSFACE_DEBUG=plan. */
+typedef struct cosface_margin_softmax_plan {
+  cosface_isa isa;
+  int32_t threads;        /* workers that will run */
+  int32_t row_shift;      /* 1: s is so large that each row's maximum is found first (2NCD more) */
+  int32_t keep;           /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
+  int64_t row_block;      /* rows between two passes over w (Nb) */
+  int64_t row_group;      /* rows of one pass-1 task */
+  int64_t class_slab;     /* classes of one pass-1 task */
+  int64_t class_block;    /* classes in cache at a time; pass 2's task */
+  int64_t workspace_bytes; /* exactly what is allocated */
+} cosface_margin_softmax_plan;
+
+void cosface_margin_softmax_default_options(cosface_margin_softmax_options* options);
+
+/* Chooses how to run. `gradients` says whether d_embeddings and d_weights will be asked for. */
+cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
+                                                const cosface_margin_softmax_options* options,
+                                                int gradients, cosface_margin_softmax_plan* plan,
+                                                cosface_error* error);
+
+/* Checks, plans and runs. Thread-safe. On an error the outputs are unspecified and *error is filled. */
+cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* problem,
+                                      const cosface_margin_softmax_options* options,
+                                      cosface_margin_softmax_results* results, cosface_error* error);
+
+/* Gives back the workspace that is kept between calls (at most one per concurrent call). */
+void cosface_release_workspace(void);
+
+/* The stable code of a status: "COSFACE_LABEL_RANGE" for COSFACE_ERROR_LABEL_RANGE. */
+const char* cosface_status_code(cosface_status status);
+/* "scalar", "avx2"; NULL for an unknown value. */
+const char* cosface_isa_name(cosface_isa isa);
+/* 1 if this processor and operating system can run it. */
+int cosface_isa_supported(cosface_isa isa);
+/* The ISA that AUTO stands for now, COSFACE_ISA applied; an error if that variable is not understood. */
+cosface_status cosface_best_isa(cosface_isa* isa, cosface_error* error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* COSFACE_MARGIN_SOFTMAX_H */

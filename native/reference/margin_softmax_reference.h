@@ -1,0 +1,38 @@
+// The specification: loss and both gradients in double precision, plain loops. Every kernel is
+// checked against it; it is checked against central differences.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cosface/margin_softmax.h"
+
+namespace cosface {
+
+struct reference_results {
+  std::vector<double> loss;           // [N], weighted; 0 where ignored
+  std::vector<double> target_cosine;  // [N], 0 where ignored
+  std::vector<int32_t> prediction;    // [N]
+  std::vector<double> d_embeddings;   // [N, D]
+  std::vector<double> d_weights;      // [C, D]
+  double reduced_loss = 0;            // sum or mean, as cosface_margin_softmax_results
+  int64_t counted = 0;
+};
+
+// Inputs widened to double, so that finite differences can perturb them below float's grain.
+struct reference_problem {
+  int64_t batch, classes, dim;
+  std::vector<double> embeddings, weights;
+  std::vector<int32_t> labels;
+  std::vector<float> sample_weights;  // empty: all 1
+  std::vector<float> sample_margins;  // empty: none
+  std::vector<float> loss_gradient;   // empty: all 1
+};
+
+reference_problem widen(const cosface_margin_softmax_problem& problem);
+
+// Labels and options must already be valid. Memory: O(NC + ND + CD).
+reference_results margin_softmax_reference(const reference_problem& problem,
+                                           const cosface_margin_softmax_options& options);
+
+}  // namespace cosface
