@@ -66,8 +66,9 @@ void thread_team::drain(int32_t worker) {
 }
 
 int32_t default_threads() {
+  static const int32_t processors = std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
   const char* text = std::getenv("COSFACE_THREADS");
-  if (text == nullptr || *text == '\0') return std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
+  if (text == nullptr || *text == '\0') return processors;
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
   return *end == '\0' && value >= 1 && value <= 1024 ? static_cast<int32_t>(value) : 0;
