@@ -10,6 +10,10 @@ namespace {
 
 constexpr int64_t largest_count = INT32_MAX;
 constexpr int64_t largest_dim = 1 << 24;
+// Beyond, an fp32 cosine times s no longer tells neighbouring logits apart.
+constexpr double largest_scale = 1e6;
+// Float arrays hold pi rounded up.
+constexpr double float_pi = static_cast<float>(std::numbers::pi);
 
 const char* spell(float value) { return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"; }
 
@@ -58,10 +62,10 @@ struct margin_range {
 // The range of a margin given once for all samples, and of one given per sample: adaptive margins
 // (AdaFace) reach below zero.
 constexpr margin_range common_range[] = {{"m1", 0, true, 16, "(0, 16] (angle multiplier)"},
-                                         {"m2", 0, false, std::numbers::pi, "[0, pi] (radians)"},
+                                         {"m2", 0, false, float_pi, "[0, pi] (radians)"},
                                          {"m3", 0, false, 2, "[0, 2] (cosine units)"}};
 constexpr margin_range sample_range[] = {{"m1", 0, true, 16, "(0, 16] (angle multiplier)"},
-                                         {"m2", -std::numbers::pi, false, std::numbers::pi, "[-pi, pi] (radians)"},
+                                         {"m2", -float_pi, false, float_pi, "[-pi, pi] (radians)"},
                                          {"m3", -2, false, 2, "[-2, 2] (cosine units)"}};
 
 cosface_status check_margin(const margin_range& range, double value, cosface_error* error) {
@@ -119,9 +123,9 @@ cosface_status check_shape(const cosface_margin_softmax_problem& p, cosface_erro
 }
 
 cosface_status check_options(const cosface_margin_softmax_options& o, cosface_error* error) {
-  if (!(o.scale > 0) || !std::isfinite(o.scale))
+  if (!(o.scale > 0 && o.scale <= largest_scale))
     return fill_error(error, COSFACE_ERROR_OPTION, "scale", -1,
-                      "scale is %g, expected a finite number > 0. The paper uses 64; leastScale() gives its lower bound.",
+                      "scale is %g, expected a number in (0, 1e6]. The paper uses 64; leastScale() gives its lower bound.",
                       o.scale);
   const double values[] = {o.m1, o.m2, o.m3};
   for (int k = 0; k < 3; k++)

@@ -112,8 +112,9 @@ cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margi
                                         const cpu_kernels& k, int32_t threads) {
   cosface_margin_softmax_plan plan{};
   plan.isa = k.isa;
-  // The least logit is -logit_bound; exp2 gives 0 below -125.
-  plan.row_shift = fixed_shift(o.scale, s.classes) - logit_bound(o.scale) < -124;
+  // The least exponential must not vanish, and s over their least sum must stay below 2^124: it scales
+  // the operand of pass 2.
+  plan.row_shift = fixed_shift(o.scale, s.classes) - logit_bound(o.scale) < std::log2(std::max(o.scale, 1.0)) - 124;
   plan.class_block = class_block_of(s, k);
   choose_rows(s, k, plan, o.workspace_bytes);
   plan.threads = 1;

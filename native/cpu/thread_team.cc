@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <system_error>
+#include <exception>
 
 namespace cosface {
 
@@ -10,7 +10,7 @@ thread_team::thread_team(int32_t workers) {
   try {
     threads_.reserve(workers - 1);
     for (int32_t w = 1; w < workers; w++) threads_.emplace_back([this, w] { work(w); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     // Fewer workers give the same bits, only later.
   }
 }

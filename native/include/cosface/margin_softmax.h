@@ -91,7 +91,7 @@ typedef struct cosface_margin_softmax_problem {
 } cosface_margin_softmax_problem;
 
 typedef struct cosface_margin_softmax_options {
-  double scale; /* s > 0 */
+  double scale; /* s in (0, 1e6] */
   double m1;    /* angle multiplier, (0, 16] */
   double m2;    /* angle offset in radians, [0, pi] */
   double m3;    /* cosine offset, [0, 2] */
