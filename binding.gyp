@@ -1,0 +1,66 @@
+# node-gyp's build, the default. CMakeLists.txt is the same build for cmake-js; test/build/source-lists.test.ts holds
+# the two source lists together. Not in the npm tarball: npm would compile on install wherever it sees this file.
+{
+  'targets': [
+    {
+      'target_name': 'cosface',
+      'sources': [
+        'native/addon/addon.cc',
+        'native/addon/js_error.cc',
+        'native/addon/margin_softmax_call.cc',
+        'native/addon/margin_softmax_job.cc',
+        'native/cpu/check.cc',
+        'native/cpu/isa.cc',
+        'native/cpu/kernels/avx2.cc',
+        'native/cpu/kernels/scalar.cc',
+        'native/cpu/margin_softmax.cc',
+        'native/cpu/plan.cc',
+        'native/cpu/thread_team.cc',
+        'native/cpu/workspace.cc',
+        'native/reference/margin.cc',
+        'native/tensorflow/margin_softmax_op.cc',
+        'native/tensorflow/tensorflow_api.cc',
+      ],
+      'include_dirs': [
+        'native',
+        'native/include',
+        '<!(node -p "require(\'node-addon-api\').include_dir")',
+      ],
+      'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      # node's common.gypi sets its own standard and switches exceptions and RTTI off.
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-O3', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden',
+                    '-fvisibility-inlines-hidden'],
+      'conditions': [
+        ['OS=="linux"', {
+          'cflags_cc': ['-pthread'],
+          'ldflags': ['-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL'],
+          'libraries': ['-ldl'],
+        }],
+        ['OS=="mac"', {
+          'xcode_settings': {
+            'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+            'CLANG_CXX_LIBRARY': 'libc++',
+            'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+            'GCC_ENABLE_CPP_RTTI': 'YES',
+            'GCC_OPTIMIZATION_LEVEL': '3',
+            'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+            'MACOSX_DEPLOYMENT_TARGET': '11.0',
+            'WARNING_CFLAGS': ['-Wall', '-Wextra', '-Werror'],
+          },
+        }],
+        ['OS=="win"', {
+          'defines': ['NOMINMAX', '_HAS_EXCEPTIONS=1'],
+          'msvs_settings': {
+            'VCCLCompilerTool': {
+              'AdditionalOptions': ['/std:c++20', '/utf-8'],
+              'ExceptionHandling': 1,
+              'WarnAsError': 'true',
+              'WarningLevel': 3,
+            },
+          },
+        }],
+      ],
+    },
+  ],
+}

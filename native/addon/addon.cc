@@ -1,0 +1,124 @@
+#include "addon/addon.h"
+
+#include <string>
+
+#include "addon/js_error.h"
+#include "addon/margin_softmax_call.h"
+#include "addon/margin_softmax_job.h"
+#include "cosface/margin_softmax.h"
+#include "tensorflow/margin_softmax_op.h"
+
+namespace cosface {
+namespace {
+
+cosface_margin_softmax_plan make_plan(Napi::Env env, const plan_request& request) {
+  cosface_margin_softmax_plan plan{};
+  cosface_error error{};
+  if (cosface_margin_softmax_make_plan(&request.problem, &request.options, request.gradients, &plan, &error) !=
+      COSFACE_OK)
+    throw js_error(env, error);
+  return plan;
+}
+
+// A shape with work for every thread there is, so that its plan says how many that are.
+plan_request large_request() {
+  plan_request request;
+  cosface_margin_softmax_default_options(&request.options);
+  request.problem.batch = 1 << 20;
+  request.problem.classes = 1 << 20;
+  request.problem.dim = 512;
+  return request;
+}
+
+Napi::Array supported_isas(Napi::Env env) {
+  Napi::Array isas = Napi::Array::New(env);
+  uint32_t count = 0;
+  for (int k = COSFACE_ISA_AUTO + 1; cosface_isa_name(static_cast<cosface_isa>(k)) != nullptr; k++) {
+    const auto isa = static_cast<cosface_isa>(k);
+    if (cosface_isa_supported(isa)) isas.Set(count++, Napi::String::New(env, cosface_isa_name(isa)));
+  }
+  return isas;
+}
+
+}  // namespace
+
+addon::addon(Napi::Env env, Napi::Object exports) {
+  DefineAddon(exports, {
+                           InstanceValue("abiVersion", Napi::Number::New(env, COSFACE_ABI_VERSION), napi_enumerable),
+                           InstanceMethod("marginSoftmax", &addon::margin_softmax),
+                           InstanceMethod("marginSoftmaxAsync", &addon::margin_softmax_async),
+                           InstanceMethod("plan", &addon::plan),
+                           InstanceMethod("info", &addon::info),
+                           InstanceMethod("registerTensorflowOp", &addon::register_tensorflow_op),
+                           InstanceMethod("releaseWorkspace", &addon::release_workspace),
+                       });
+}
+
+Napi::Value addon::margin_softmax(const Napi::CallbackInfo& info) {
+  margin_softmax_call call = read_margin_softmax_call(info[0]);
+  cosface_error error{};
+  if (cosface_margin_softmax(&call.problem, &call.options, &call.results, &error) != COSFACE_OK)
+    throw js_error(info.Env(), error);
+  return summary_of(info.Env(), call.results);
+}
+
+Napi::Value addon::margin_softmax_async(const Napi::CallbackInfo& info) {
+  try {
+    // The flag first: its getter may run JavaScript, and the call holds pointers into JavaScript's arrays.
+    const bool with_gradients = info[0].IsObject() && read_flag(info[0].As<Napi::Object>(), "gradients");
+    return start_margin_softmax_job(info.Env(), read_margin_softmax_call(info[0]), with_gradients);
+  } catch (const Napi::Error& error) {
+    const auto deferred = Napi::Promise::Deferred::New(info.Env());
+    deferred.Reject(error.Value());
+    return deferred.Promise();
+  }
+}
+
+Napi::Value addon::plan(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const cosface_margin_softmax_plan plan = make_plan(env, read_plan_request(info[0]));
+  const auto number = [env](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("isa", Napi::String::New(env, cosface_isa_name(plan.isa)));
+  result.Set("threads", number(plan.threads));
+  result.Set("rowShift", Napi::Boolean::New(env, plan.row_shift != 0));
+  result.Set("keep", Napi::Boolean::New(env, plan.keep != 0));
+  result.Set("rowBlock", number(plan.row_block));
+  result.Set("rowGroup", number(plan.row_group));
+  result.Set("classSlab", number(plan.class_slab));
+  result.Set("classBlock", number(plan.class_block));
+  result.Set("workspaceBytes", number(plan.workspace_bytes));
+  return result;
+}
+
+Napi::Value addon::info(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const cosface_margin_softmax_plan plan = make_plan(env, large_request());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("abiVersion", Napi::Number::New(env, COSFACE_ABI_VERSION));
+  result.Set("isa", Napi::String::New(env, cosface_isa_name(plan.isa)));
+  result.Set("isas", supported_isas(env));
+  result.Set("threads", Napi::Number::New(env, plan.threads));
+  return result;
+}
+
+Napi::Value addon::register_tensorflow_op(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsString())
+    throw js_error(env, "COSFACE_DTYPE", "bindingPath is not a string, expected the path of tfjs-node's binding.",
+                   {"bindingPath"});
+  std::string error;
+  switch (tensorflow::register_op(info[0].As<Napi::String>().Utf8Value(), &error)) {
+    case tensorflow::registration::registered: return Napi::String::New(env, "registered");
+    case tensorflow::registration::already: return Napi::String::New(env, "already");
+    case tensorflow::registration::failed: break;
+  }
+  throw js_error(env, "COSFACE_TENSORFLOW", error, {"bindingPath"});
+}
+
+void addon::release_workspace(const Napi::CallbackInfo&) { cosface_release_workspace(); }
+
+}  // namespace cosface
+
+using cosface_addon = cosface::addon;
+NODE_API_ADDON(cosface_addon)

@@ -1,0 +1,22 @@
+// The Node-API surface of cosface.node. src/native/addon.ts has its types.
+#pragma once
+
+#include <napi.h>
+
+namespace cosface {
+
+// One per environment (main thread, each worker, each load); holds no state.
+class addon : public Napi::Addon<addon> {
+ public:
+  addon(Napi::Env env, Napi::Object exports);
+
+ private:
+  Napi::Value margin_softmax(const Napi::CallbackInfo& info);
+  Napi::Value margin_softmax_async(const Napi::CallbackInfo& info);
+  Napi::Value plan(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info);
+  void release_workspace(const Napi::CallbackInfo& info);
+};
+
+}  // namespace cosface

@@ -1,0 +1,32 @@
+// A call object from JavaScript, read into the C ABI's structs. Checks what only this side can see:
+// the kind of each argument, its length, and whether its memory may be used. Ranges are the C ABI's.
+#pragma once
+
+#include <napi.h>
+
+#include "cosface/margin_softmax.h"
+
+namespace cosface {
+
+struct margin_softmax_call {
+  cosface_margin_softmax_problem problem{};
+  cosface_margin_softmax_options options{};
+  cosface_margin_softmax_results results{};
+};
+
+// Every pointer is into the caller's arrays: valid until JavaScript runs again. Throws Napi::Error
+// with COSFACE_DTYPE, COSFACE_SHAPE, COSFACE_DETACHED, COSFACE_SHARED_BUFFER or COSFACE_OPTION_RANGE.
+margin_softmax_call read_margin_softmax_call(const Napi::Value& call);
+
+struct plan_request {
+  cosface_margin_softmax_problem problem{};  // dimensions only
+  cosface_margin_softmax_options options{};
+  bool gradients = false;
+};
+
+plan_request read_plan_request(const Napi::Value& shape);
+
+// The property as a boolean; false where absent. Throws COSFACE_OPTION_RANGE for any other kind.
+bool read_flag(const Napi::Object& call, const char* name);
+
+}  // namespace cosface

@@ -1,0 +1,177 @@
+#include "addon/margin_softmax_job.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "addon/js_error.h"
+
+namespace cosface {
+namespace {
+
+// Elements without an initial value: the run writes every one of them. Null where memory ran out; a
+// length of 0 has an address too.
+template <typename T>
+struct buffer {
+  std::unique_ptr<T[]> data;
+  size_t length = 0;
+
+  bool allocate(int64_t count) {
+    length = static_cast<size_t>(count);
+    data.reset(new (std::nothrow) T[length > 0 ? length : 1]);
+    return data != nullptr;
+  }
+
+  bool copy(const T* source, int64_t count) {
+    if (source == nullptr) return true;
+    if (!allocate(count)) return false;
+    std::copy(source, source + count, data.get());
+    return true;
+  }
+};
+
+struct input_copies {
+  buffer<float> embeddings, weights, sample_weights, sample_margins, loss_gradient;
+  buffer<int32_t> labels;
+
+  bool copy(const cosface_margin_softmax_problem& p) {
+    return embeddings.copy(p.embeddings, p.batch * p.dim) && weights.copy(p.weights, p.classes * p.dim) &&
+           labels.copy(p.labels, p.batch) && sample_weights.copy(p.sample_weights, p.batch) &&
+           sample_margins.copy(p.sample_margins, p.batch) && loss_gradient.copy(p.loss_gradient, p.batch);
+  }
+
+  void point(cosface_margin_softmax_problem& p) const {
+    p.embeddings = embeddings.data.get();
+    p.weights = weights.data.get();
+    p.labels = labels.data.get();
+    p.sample_weights = sample_weights.data.get();
+    p.sample_margins = sample_margins.data.get();
+    p.loss_gradient = loss_gradient.data.get();
+  }
+};
+
+struct outputs {
+  buffer<float> loss, target_cosine, d_embeddings, d_weights;
+  buffer<int32_t> prediction;
+
+  bool allocate(const cosface_margin_softmax_problem& p, bool with_gradients) {
+    return loss.allocate(p.batch) && target_cosine.allocate(p.batch) && prediction.allocate(p.batch) &&
+           (!with_gradients || (d_embeddings.allocate(p.batch * p.dim) && d_weights.allocate(p.classes * p.dim)));
+  }
+
+  void point(cosface_margin_softmax_results& r) const {
+    r.loss = loss.data.get();
+    r.target_cosine = target_cosine.data.get();
+    r.prediction = prediction.data.get();
+    r.d_embeddings = d_embeddings.data.get();
+    r.d_weights = d_weights.data.get();
+  }
+};
+
+cosface_error out_of_memory(const char* what) {
+  cosface_error error{};
+  error.status = COSFACE_ERROR_OUT_OF_MEMORY;
+  error.index = -1;
+  std::snprintf(error.message, sizeof error.message,
+                "no memory for the %s of marginSoftmaxAsync. Use marginSoftmax, which works on the caller's arrays, or "
+                "fewer samples or classes at a time.",
+                what);
+  return error;
+}
+
+template <typename T>
+void free_array(napi_env, void* data, void*) {
+  delete[] static_cast<T*>(data);
+}
+
+// Hands the buffer to a JavaScript array; copies where this runtime (Electron) allows no external buffers.
+template <typename array_type, typename T>
+array_type deliver(Napi::Env env, buffer<T>& b) {
+  if (b.length == 0) return array_type::New(env, 0);
+  napi_value external{};
+  if (napi_create_external_arraybuffer(env, b.data.get(), b.length * sizeof(T), free_array<T>, nullptr, &external) ==
+      napi_ok) {
+    b.data.release();
+    return array_type::New(env, b.length, Napi::ArrayBuffer(env, external), 0);
+  }
+  array_type array = array_type::New(env, b.length);
+  std::copy(b.data.get(), b.data.get() + b.length, array.Data());
+  return array;
+}
+
+class margin_softmax_job final : public Napi::AsyncWorker {
+ public:
+  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, input_copies&& inputs, bool with_gradients)
+      : Napi::AsyncWorker(env, "cosface.marginSoftmax"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        call_(call),
+        inputs_(std::move(inputs)),
+        with_gradients_(with_gradients) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    if (!outputs_.allocate(call_.problem, with_gradients_)) {
+      error_ = out_of_memory("results");
+      return;
+    }
+    inputs_.point(call_.problem);
+    outputs_.point(call_.results);
+    cosface_margin_softmax(&call_.problem, &call_.options, &call_.results, &error_);
+  }
+
+  void OnOK() override {
+    const Napi::Env env = Env();
+    if (error_.status != COSFACE_OK) {
+      deferred_.Reject(js_error(env, error_).Value());
+      return;
+    }
+    Napi::Object result = summary_of(env, call_.results);
+    result.Set("loss", deliver<Napi::Float32Array>(env, outputs_.loss));
+    result.Set("targetCosine", deliver<Napi::Float32Array>(env, outputs_.target_cosine));
+    result.Set("prediction", deliver<Napi::Int32Array>(env, outputs_.prediction));
+    if (with_gradients_) {
+      result.Set("dEmbeddings", deliver<Napi::Float32Array>(env, outputs_.d_embeddings));
+      result.Set("dWeights", deliver<Napi::Float32Array>(env, outputs_.d_weights));
+    }
+    deferred_.Resolve(result);
+  }
+
+  // Only what Execute throws comes here, and it throws nothing of its own: a system that refuses more.
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(js_error(Env(), "COSFACE_OUT_OF_MEMORY", error.Message()).Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  margin_softmax_call call_;
+  input_copies inputs_;
+  outputs outputs_;
+  cosface_error error_{};
+  bool with_gradients_;
+};
+
+}  // namespace
+
+Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, bool with_gradients) {
+  input_copies inputs;
+  if (!inputs.copy(call.problem)) throw js_error(env, out_of_memory("input copies"));
+  auto* job = new margin_softmax_job(env, call, std::move(inputs), with_gradients);
+  const Napi::Promise promise = job->promise();
+  job->Queue();  // deletes the job after OnOK or OnError
+  return promise;
+}
+
+Napi::Object summary_of(Napi::Env env, const cosface_margin_softmax_results& results) {
+  Napi::Object summary = Napi::Object::New(env);
+  summary.Set("reducedLoss", Napi::Number::New(env, results.reduced_loss));
+  summary.Set("counted", Napi::Number::New(env, static_cast<double>(results.counted)));
+  summary.Set("zeroEmbeddings", Napi::Number::New(env, static_cast<double>(results.zero_embeddings)));
+  summary.Set("zeroWeights", Napi::Number::New(env, static_cast<double>(results.zero_weights)));
+  return summary;
+}
+
+}  // namespace cosface

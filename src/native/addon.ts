@@ -1,0 +1,110 @@
+/** What native/addon gives to JavaScript. Inside use; the public functions are in index.ts. */
+export interface NativeAddon {
+  /** COSFACE_ABI_VERSION of native/include/cosface/margin_softmax.h. */
+  readonly abiVersion: number;
+  /** Runs on the caller's arrays in place: inputs are read and outputs written where they lie, nothing is copied. */
+  marginSoftmax(call: MarginSoftmaxCall): MarginSoftmaxSummary;
+  /** Copies the inputs before it returns, runs off the event loop, and gives outputs of its own. */
+  marginSoftmaxAsync(call: MarginSoftmaxAsyncCall): Promise<MarginSoftmaxAsyncResult>;
+  /** How a call of this shape would run. */
+  plan(shape: PlanShape): Plan;
+  info(): NativeInfo;
+  /** Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded. */
+  registerTensorflowOp(bindingPath: string): 'registered' | 'already';
+  /** Frees the workspace that is kept between calls. */
+  releaseWorkspace(): void;
+}
+
+export interface MarginSoftmaxInputs {
+  /** x [N, D]; N = labels.length. */
+  embeddings: Float32Array;
+  /** w [C, D]; C = weights.length / dim. */
+  weights: Float32Array;
+  /** y [N]. */
+  labels: Int32Array;
+  /** D. */
+  dim: number;
+  /** [N]. */
+  sampleWeights?: Float32Array | null | undefined;
+  /** [N], in place of the margin that sampleMarginTerm names. */
+  sampleMargins?: Float32Array | null | undefined;
+  /** dL / d loss_i [N]; with reduction 'none' only. */
+  lossGradient?: Float32Array | null | undefined;
+}
+
+export interface NativeOptions {
+  scale: number;
+  m1: number;
+  m2: number;
+  m3: number;
+  ignoreLabel: number;
+  reduction: 'none' | 'mean' | 'sum';
+  gradient: 'exact' | 'detached';
+  sampleMarginTerm: 'm1' | 'm2' | 'm3';
+  threads?: number | undefined;
+  workspaceBytes?: number | undefined;
+  isa?: Isa | undefined;
+}
+
+export type Isa = 'auto' | 'scalar' | 'avx2';
+
+/** Outputs, written in place. Absent ones are not produced; both gradients are produced together or not at all. */
+export interface MarginSoftmaxOutputs {
+  loss?: Float32Array | undefined;
+  targetCosine?: Float32Array | undefined;
+  prediction?: Int32Array | undefined;
+  dEmbeddings?: Float32Array | undefined;
+  dWeights?: Float32Array | undefined;
+}
+
+export type MarginSoftmaxCall = MarginSoftmaxInputs & NativeOptions & MarginSoftmaxOutputs;
+
+export type MarginSoftmaxAsyncCall = MarginSoftmaxInputs & NativeOptions & { gradients?: boolean };
+
+export interface MarginSoftmaxSummary {
+  /** The sum of the losses, or their mean with reduction 'mean'. */
+  reducedLoss: number;
+  /** Samples with label != ignoreLabel and weight != 0. */
+  counted: number;
+  /** Rows of norm < 1e-12, taken as the zero vector. */
+  zeroEmbeddings: number;
+  zeroWeights: number;
+}
+
+export interface MarginSoftmaxAsyncResult extends MarginSoftmaxSummary {
+  loss: Float32Array;
+  targetCosine: Float32Array;
+  prediction: Int32Array;
+  dEmbeddings?: Float32Array;
+  dWeights?: Float32Array;
+}
+
+export interface PlanShape extends Partial<NativeOptions> {
+  batch: number;
+  classes: number;
+  dim: number;
+  gradients: boolean;
+}
+
+/** cosface_margin_softmax_plan of native/include/cosface/margin_softmax.h, which explains each choice. */
+export interface Plan {
+  isa: Exclude<Isa, 'auto'>;
+  threads: number;
+  rowShift: boolean;
+  keep: boolean;
+  rowBlock: number;
+  rowGroup: number;
+  classSlab: number;
+  classBlock: number;
+  workspaceBytes: number;
+}
+
+export interface NativeInfo {
+  abiVersion: number;
+  /** The instruction set that calls use now, COSFACE_ISA applied. */
+  isa: string;
+  /** Those that this processor and build can run, from least to best. */
+  isas: string[];
+  /** The workers of a large call now, COSFACE_THREADS applied. */
+  threads: number;
+}

@@ -1,0 +1,66 @@
+import type { NativeInfo } from './addon.js';
+import { backendChoice, chooseDevice } from './backend-choice.js';
+import { CosFaceError } from './errors.js';
+import { loadBinary } from './load.js';
+import { findPackageRoot } from './package-root.js';
+
+/** What would run a call now, and why not something better. */
+export interface BackendInfo {
+  /** Of cosface. */
+  version: string;
+  /** Path of the binary; null where none is used. */
+  binary: string | null;
+  /** ABI version of the binary. */
+  abi: number | null;
+  /** Instruction set in use, COSFACE_ISA applied. */
+  isa: string | null;
+  /** Instruction sets that this processor and build can run, from least to best. */
+  isas: string[];
+  /** Workers of a large call, COSFACE_THREADS applied. */
+  threads: number | null;
+  device: 'cpu';
+  /** Version of the GPU driver in use. */
+  driver: string | null;
+  /** Why there is no binary, or empty. */
+  reasons: string[];
+  /** Version of Node. */
+  node: string;
+  /** As in 'linux-x64'. */
+  platform: string;
+}
+
+/**
+ * Which binary, instruction set, threads and device a call would use now. A missing binary is told in `reasons` and no
+ * error.
+ *
+ * @throws {CosFaceError} COSFACE_ENVIRONMENT, COSFACE_DEVICE_UNAVAILABLE or COSFACE_UNSUPPORTED where a COSFACE_*
+ * variable asks for what there is not; COSFACE_NO_BINARY with COSFACE_BACKEND=native.
+ * @example console.log(backendInfo().isa); // 'avx2'
+ */
+export function backendInfo(): BackendInfo {
+  const { binary, info, reasons } = describeBinary();
+  return {
+    version: findPackageRoot()?.version ?? 'bundled',
+    binary,
+    abi: info?.abiVersion ?? null,
+    isa: info?.isa ?? null,
+    isas: info?.isas ?? [],
+    threads: info?.threads ?? null,
+    device: chooseDevice('auto'),
+    driver: null,
+    reasons,
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+  };
+}
+
+function describeBinary(): { binary: string | null; info?: NativeInfo; reasons: string[] } {
+  try {
+    const { addon, path } = loadBinary();
+    return { binary: path, info: addon.info(), reasons: [] };
+  } catch (error) {
+    const missing = error instanceof CosFaceError && error.code === 'COSFACE_NO_BINARY';
+    if (!missing || backendChoice() === 'native') throw error;
+    return { binary: null, reasons: [error.message] };
+  }
+}

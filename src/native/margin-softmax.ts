@@ -1,0 +1,66 @@
+import type { MarginSoftmaxOutputs } from './addon.js';
+import { CosFaceError } from './errors.js';
+import { loadAddon } from './load.js';
+import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from './margin-softmax-options.js';
+
+/**
+ * Margin softmax loss of a batch, and both gradients of its mean, in one pass that never stores the N x C logits.
+ *
+ * loss_i = sampleWeights_i * -log softmax(z_i)[y_i],  z_ic = s cos_ic,  z_iy = s (cos(m1 t + m2) - m3),  t = acos(cos_iy)
+ *
+ * The mean is sum(loss) / (samples with label != ignoreLabel and weight != 0). Runs on the calling thread and
+ * `threads - 1` more; marginSoftmaxAsync leaves the event loop free. Inputs are read where they lie; views of a
+ * (not shared) WebAssembly.Memory are as good as any.
+ *
+ * @throws {CosFaceError} COSFACE_DTYPE, COSFACE_SHAPE, COSFACE_OPTION_RANGE, COSFACE_LABEL_RANGE,
+ * COSFACE_MARGIN_RANGE or COSFACE_NOT_FINITE for an argument that is wrong, with its name and the index;
+ * COSFACE_DETACHED or COSFACE_SHARED_BUFFER for memory that cannot be used; COSFACE_OUT_OF_MEMORY;
+ * COSFACE_DEVICE_UNAVAILABLE; COSFACE_ENVIRONMENT; COSFACE_NO_BINARY.
+ *
+ * Source: Wang et al., CosFace, CVPR 2018, https://arxiv.org/abs/1801.09414, eq. (4).
+ *
+ * @example
+ * const { loss, dWeights } = marginSoftmax({
+ *   embeddings: Float32Array.of(1, 0, 0, 1),
+ *   weights: Float32Array.of(1, 0.1, 0.2, 1, -1, -1),
+ *   labels: Int32Array.of(0, 1),
+ *   dim: 2,
+ *   m3: 0.35,
+ *   gradients: true,
+ * });
+ */
+export function marginSoftmax(options: MarginSoftmaxOptions): MarginSoftmaxResult {
+  const { gradients, ...inputs } = readOptions(options);
+  const addon = loadAddon();
+  const outputs = allocateOutputs(inputs, gradients);
+  addon.marginSoftmax({ ...inputs, ...outputs });
+  return outputs;
+}
+
+type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels'>;
+
+function allocateOutputs(inputs: Inputs, gradients: boolean): MarginSoftmaxResult & MarginSoftmaxOutputs {
+  const batch = lengthOf(inputs.labels);
+  try {
+    const outputs = {
+      loss: new Float32Array(batch),
+      targetCosine: new Float32Array(batch),
+      prediction: new Int32Array(batch),
+    };
+    if (!gradients) return outputs;
+    return {
+      ...outputs,
+      dEmbeddings: new Float32Array(lengthOf(inputs.embeddings)),
+      dWeights: new Float32Array(lengthOf(inputs.weights)),
+    };
+  } catch (cause) {
+    throw new CosFaceError('COSFACE_OUT_OF_MEMORY', 'no memory for the results. Pass fewer samples or classes.', {
+      cause,
+    });
+  }
+}
+
+/** 0 for what is no typed array; the binary then says so. */
+function lengthOf(array: Float32Array | Int32Array): number {
+  return ArrayBuffer.isView(array) ? array.length : 0;
+}

@@ -1,0 +1,37 @@
+import type { NativeAddon } from './addon.js';
+import { CosFaceError } from './errors.js';
+
+/** The addon as it comes out of the binary, with its errors made CosFaceErrors. */
+export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
+  return {
+    abiVersion: raw.abiVersion,
+    marginSoftmax: (call) => translated(() => raw.marginSoftmax(call)),
+    marginSoftmaxAsync: async (call) => {
+      try {
+        return await raw.marginSoftmaxAsync(call);
+      } catch (error) {
+        throw fromNative(error);
+      }
+    },
+    plan: (shape) => translated(() => raw.plan(shape)),
+    info: () => translated(() => raw.info()),
+    registerTensorflowOp: (bindingPath) => translated(() => raw.registerTensorflowOp(bindingPath)),
+    releaseWorkspace: () => raw.releaseWorkspace(),
+  };
+}
+
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** What is not the addon's own (a getter of the caller that threw) is given back as it came. */
+function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof CosFaceError) return error;
+  const { code, argument, index } = error as Error & { code?: unknown; argument?: string; index?: number };
+  if (typeof code !== 'string' || !code.startsWith('COSFACE_')) return error;
+  return new CosFaceError(code, error.message, { argument, index });
+}

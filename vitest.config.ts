@@ -1,0 +1,43 @@
+import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const needsBinary = ['test/native/**/*.test.ts'];
+const needsTensorflow = ['test/tensorflow/**/*.test.ts'];
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...needsBinary, ...needsTensorflow],
+          pool: 'forks',
+          testTimeout: 60_000,
+        },
+      },
+      {
+        // Forks: the tests measure the memory and the handles of their process.
+        test: {
+          name: 'native',
+          include: needsBinary,
+          pool: 'forks',
+          execArgv: ['--expose-gc'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        // One file at a time: libtensorflow alone takes some 400 MB and every core.
+        test: {
+          name: 'tensorflow',
+          include: needsTensorflow,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
+
+export default config;
