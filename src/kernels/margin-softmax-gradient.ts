@@ -1,0 +1,165 @@
+import {
+  customGrad,
+  engine,
+  type GradSaveFunc,
+  keep,
+  mul,
+  type NamedTensorMap,
+  type Tensor,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
+import { CosFaceError } from '../native/errors.js';
+import type { MarginSoftmaxAttrs, MarginSoftmaxGradAttrs } from './kernel-names.js';
+
+/** The tensors of one call, by the kernel's input names; an input that is not given has no key. */
+export interface MarginSoftmaxTensors extends NamedTensorMap {
+  embeddings: Tensor;
+  weights: Tensor;
+  labels: Tensor;
+}
+
+/** What computes the two kernels: a backend's registered ones, or the composed ops. Neither is ever recorded. */
+export interface MarginSoftmaxExecutor {
+  /** As the kernel `MarginSoftmax`. */
+  marginSoftmax(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxAttrs): Tensor[];
+  /** As the kernel `MarginSoftmaxGrad`. */
+  marginSoftmaxGrad(tensors: MarginSoftmaxTensors, lossGradient: Tensor, attrs: MarginSoftmaxGradAttrs): Tensor[];
+}
+
+/**
+ * Whether a loss with reduction `none` computes gradients in its forward call, in the hope that the backward call
+ * brings the same factor for every sample, as a mean does. `hold` says so; a backward call sets it to what was true.
+ */
+export interface Speculation {
+  hold: boolean;
+}
+
+export interface MarginSoftmaxResult {
+  loss: Tensor;
+  targetCosine: Tensor;
+  prediction: Tensor;
+}
+
+/**
+ * Runs margin softmax so that `loss` can be differentiated by embeddings and weights, on any backend.
+ *
+ * With reduction mean or sum the gradients come out of the forward call (6NCD flops in all) and the backward call
+ * scales them. With `none` they are computed in the backward call, unless `speculation` holds.
+ *
+ * A custom gradient, not one registered for the kernel: the engine fills the gradient of every unused output with
+ * zeros, a C x D array to write for nothing, and it cannot save inputs that are optional.
+ *
+ * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`.
+ */
+export function differentiableMarginSoftmax(
+  executor: MarginSoftmaxExecutor,
+  tensors: MarginSoftmaxTensors,
+  attrs: MarginSoftmaxGradAttrs,
+  speculation?: Speculation,
+): MarginSoftmaxResult {
+  if (!engine().isTapeOn()) {
+    const [loss, targetCosine, prediction] = executor.marginSoftmax(tensors, { ...attrs, withGradients: false });
+    return { loss, targetCosine, prediction } as MarginSoftmaxResult;
+  }
+  const withGradients = attrs.reduction !== 'none' || speculation?.hold === true;
+  const names = Object.keys(tensors).filter((name) => name !== 'labels');
+  const given: Tensor[] = names.map((name) => {
+    const tensor = tensors[name] as Tensor;
+    return name === 'embeddings' || name === 'weights' ? tensor : constantOf([tensor], name, () => tensor.clone());
+  });
+  let targetCosine: Tensor | undefined;
+  let prediction: Tensor | undefined;
+
+  const run = customGrad((...args: Array<Tensor | GradSaveFunc>) => {
+    const save = args[args.length - 1] as GradSaveFunc;
+    const outputs = executor.marginSoftmax(tensors, { ...attrs, withGradients });
+    const gradients = outputs.slice(3);
+    save([...gradients, tensors.labels, ...(args.slice(0, -1) as Tensor[])]);
+    targetCosine = keep(outputs[1] as Tensor);
+    prediction = keep(outputs[2] as Tensor);
+    const gradFunc = (lossGradient: Tensor, saved: Tensor[]): Tensor[] => {
+      const inputs = saved.slice(gradients.length + 1);
+      const recalled = Object.fromEntries(names.map((name, i) => [name, inputs[i] as Tensor])) as MarginSoftmaxTensors;
+      recalled.labels = saved[gradients.length] as Tensor;
+      const ready = saved.slice(0, gradients.length);
+      const [dEmbeddings, dWeights] = once(recalled, () =>
+        backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation }),
+      );
+      // What is not embeddings or weights went through `constantOf`, which answers for it.
+      const others = names.slice(2).map((name) => zerosLike(recalled[name] as Tensor));
+      return [dEmbeddings as Tensor, dWeights as Tensor, ...others];
+    };
+    return { value: outputs[0] as Tensor, gradFunc };
+  });
+  const loss = run(...given);
+  return { loss, targetCosine: adopt(targetCosine as Tensor), prediction: adopt(prediction as Tensor) };
+}
+
+/** Hands a kept tensor over to the scope that is current now. */
+function adopt(kept: Tensor): Tensor {
+  const tensor = kept.clone();
+  kept.dispose();
+  return tensor;
+}
+
+interface Backward {
+  executor: MarginSoftmaxExecutor;
+  tensors: MarginSoftmaxTensors;
+  attrs: MarginSoftmaxGradAttrs;
+  /** The gradients of the reduced loss (reduction `none`: of the sum), or nothing. */
+  ready: Tensor[];
+  lossGradient: Tensor;
+  speculation: Speculation | undefined;
+}
+
+function backward({ executor, tensors, attrs, ready, lossGradient, speculation }: Backward): Tensor[] {
+  // A copy of one number or of N. Backends with a native kernel hold it in this process's memory, and even elsewhere
+  // it costs less than a pass over [C, D].
+  const factor = attrs.reduction !== 'none' || speculation ? commonValue(lossGradient) : undefined;
+  if (speculation) speculation.hold = factor !== undefined;
+  if (ready.length === 0 || factor === undefined) return executor.marginSoftmaxGrad(tensors, lossGradient, attrs);
+  return ready.map((gradient) => (factor === 1 ? gradient.clone() : mul(gradient, factor)));
+}
+
+/** The value that all elements share, or `undefined`; 0 for no elements. */
+function commonValue(tensor: Tensor): number | undefined {
+  const values = tensor.dataSync();
+  const first = values[0] ?? 0;
+  return values.every((value) => value === first) ? first : undefined;
+}
+
+/** Computes gradients such that differentiating them again fails, instead of taking them for constants. */
+function once(tensors: MarginSoftmaxTensors, compute: () => Tensor[]): Tensor[] {
+  if (!engine().isTapeOn()) return compute();
+  const { embeddings, weights } = tensors;
+  const gradients = compute();
+  return gradients.map((gradient) =>
+    constantOf([embeddings, weights], 'the gradient of a margin softmax loss', () => gradient.clone()),
+  );
+}
+
+/**
+ * A tensor that depends on `sources` but must not be differentiated by them: going back through it throws
+ * COSFACE_NOT_DIFFERENTIABLE, where a plain tensor would silently give no gradient.
+ */
+export function constantOf(sources: Tensor[], name: string, compute: () => Tensor): Tensor {
+  return customGrad(() => ({
+    value: compute(),
+    gradFunc: () => {
+      releaseTape();
+      throw new CosFaceError(
+        'COSFACE_NOT_DIFFERENTIABLE',
+        `${name} has no gradient here: only the loss is differentiable, once, by embeddings and weights. ` +
+          'Detach it from what you differentiate, for example by computing it outside the function given to tf.grads.',
+        { argument: name },
+      );
+    },
+  }))(...sources);
+}
+
+/** The engine frees what a tape has saved only when the backward pass ends well. */
+function releaseTape(): void {
+  const { state } = engine();
+  if (state.gradientDepth > 0) return;
+  for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose();
+}

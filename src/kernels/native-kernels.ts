@@ -1,0 +1,160 @@
+import type { KernelConfig, KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
+import type { MarginSoftmaxCall, NativeAddon } from '../native/addon.js';
+import {
+  MarginSoftmax,
+  type MarginSoftmaxAttrs,
+  MarginSoftmaxGrad,
+  type MarginSoftmaxGradAttrs,
+  type MarginSoftmaxGradInputs,
+  type MarginSoftmaxInputs,
+} from './kernel-names.js';
+import type { TensorMemory } from './tensor-memory.js';
+
+/** Where the addon reads and writes: `undefined` outputs are not produced. */
+interface Outputs {
+  loss?: TensorInfo;
+  targetCosine?: TensorInfo;
+  prediction?: TensorInfo;
+  dEmbeddings?: TensorInfo;
+  dWeights?: TensorInfo;
+}
+
+type KernelParams = Parameters<KernelFunc>[0];
+
+/**
+ * Both kernels for a backend whose tensors lie in this process's memory. The addon reads and writes the backend's own
+ * arrays; nothing is copied.
+ */
+export function nativeKernels(
+  backendName: string,
+  memoryOf: (backend: object) => TensorMemory,
+  addon: NativeAddon,
+): KernelConfig[] {
+  return [
+    {
+      kernelName: MarginSoftmax,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }: KernelParams) =>
+        marginSoftmax(addon, memoryOf(backend), inputs as MarginSoftmaxInputs, attrs as MarginSoftmaxAttrs),
+    },
+    {
+      kernelName: MarginSoftmaxGrad,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }: KernelParams) =>
+        marginSoftmaxGrad(addon, memoryOf(backend), inputs as MarginSoftmaxGradInputs, attrs as MarginSoftmaxGradAttrs),
+    },
+  ];
+}
+
+function marginSoftmax(
+  addon: NativeAddon,
+  memory: TensorMemory,
+  inputs: MarginSoftmaxInputs,
+  attrs: MarginSoftmaxAttrs,
+): TensorInfo[] {
+  const reduced = attrs.reduction !== 'none';
+  const batch = inputs.labels.shape;
+  admitAll(memory, inputs);
+  return withOutputs(memory, (allocate) => {
+    const loss = allocate(reduced ? [] : batch, 'float32');
+    const targetCosine = allocate(batch, 'float32');
+    const prediction = allocate(batch, 'int32');
+    const outputs: Outputs = { targetCosine, prediction };
+    if (!reduced) outputs.loss = loss;
+    const tensors = [loss, targetCosine, prediction];
+    if (attrs.withGradients) tensors.push(...allocateGradients(allocate, inputs, outputs));
+    const summary = addon.marginSoftmax(nativeCall(memory, inputs, attrs, outputs));
+    if (reduced) memory.view(loss)[0] = summary.reducedLoss;
+    return tensors;
+  });
+}
+
+function marginSoftmaxGrad(
+  addon: NativeAddon,
+  memory: TensorMemory,
+  inputs: MarginSoftmaxGradInputs,
+  attrs: MarginSoftmaxGradAttrs,
+): TensorInfo[] {
+  admitAll(memory, inputs);
+  return withOutputs(memory, (allocate) => {
+    const outputs: Outputs = {};
+    const tensors = allocateGradients(allocate, inputs, outputs);
+    const call = nativeCall(memory, inputs, attrs, outputs);
+    const lossGradient = memory.view(inputs.lossGradient) as Float32Array;
+    call.lossGradient = attrs.reduction === 'none' ? lossGradient : perSample(lossGradient, call);
+    call.reduction = 'none';
+    addon.marginSoftmax(call);
+    return tensors;
+  });
+}
+
+/** The gradient of g times the mean or the sum, as one factor for each sample. */
+function perSample(lossGradient: Float32Array, call: MarginSoftmaxCall): Float32Array {
+  const { labels, sampleWeights, ignoreLabel, reduction } = call;
+  let factor = lossGradient[0] as number;
+  if (reduction === 'mean') {
+    const counted = labels.reduce((n, label, i) => n + Number(label !== ignoreLabel && sampleWeights?.[i] !== 0), 0);
+    factor /= Math.max(counted, 1);
+  }
+  return new Float32Array(labels.length).fill(factor);
+}
+
+function admitAll(memory: TensorMemory, inputs: MarginSoftmaxInputs): void {
+  for (const name in inputs) {
+    const tensor = inputs[name];
+    if (tensor) memory.admit(tensor);
+  }
+}
+
+type Allocate = TensorMemory['allocate'];
+
+/** Runs `body`; should it throw, the outputs it had allocated are given back first. */
+function withOutputs(memory: TensorMemory, body: (allocate: Allocate) => TensorInfo[]): TensorInfo[] {
+  const allocated: TensorInfo[] = [];
+  try {
+    return body((shape, dtype) => {
+      const tensor = memory.allocate(shape, dtype);
+      allocated.push(tensor);
+      return tensor;
+    });
+  } catch (error) {
+    for (const tensor of allocated) memory.release(tensor);
+    throw error;
+  }
+}
+
+function allocateGradients(allocate: Allocate, inputs: MarginSoftmaxInputs, outputs: Outputs): TensorInfo[] {
+  outputs.dEmbeddings = allocate(inputs.embeddings.shape, 'float32');
+  outputs.dWeights = allocate(inputs.weights.shape, 'float32');
+  return [outputs.dEmbeddings, outputs.dWeights];
+}
+
+function nativeCall(
+  memory: TensorMemory,
+  inputs: MarginSoftmaxInputs,
+  attrs: MarginSoftmaxGradAttrs,
+  outputs: Outputs,
+): MarginSoftmaxCall {
+  const call = {
+    embeddings: memory.view(inputs.embeddings),
+    weights: memory.view(inputs.weights),
+    labels: memory.view(inputs.labels),
+    dim: inputs.weights.shape[1],
+    scale: attrs.scale,
+    m1: attrs.m1,
+    m2: attrs.m2,
+    m3: attrs.m3,
+    ignoreLabel: attrs.ignoreLabel,
+    reduction: attrs.reduction,
+    gradient: attrs.gradient,
+    sampleMarginTerm: attrs.sampleMarginTerm,
+  } as MarginSoftmaxCall;
+  if (inputs.sampleWeights) call.sampleWeights = memory.view(inputs.sampleWeights) as Float32Array;
+  if (inputs.sampleMargins) call.sampleMargins = memory.view(inputs.sampleMargins) as Float32Array;
+  if (outputs.loss) call.loss = memory.view(outputs.loss) as Float32Array;
+  if (outputs.targetCosine) call.targetCosine = memory.view(outputs.targetCosine) as Float32Array;
+  if (outputs.prediction) call.prediction = memory.view(outputs.prediction) as Int32Array;
+  if (outputs.dEmbeddings) call.dEmbeddings = memory.view(outputs.dEmbeddings) as Float32Array;
+  if (outputs.dWeights) call.dWeights = memory.view(outputs.dWeights) as Float32Array;
+  return call;
+}

@@ -1,0 +1,80 @@
+import { CosFaceError, spell } from '../native/errors.js';
+import type { LossOptions } from './types.js';
+
+/** The numbers that an option takes, and how to say so. */
+export interface Range {
+  holds(value: number): boolean;
+  readonly text: string;
+}
+
+export const SCALE_RANGE: Range = {
+  holds: (v) => v > 0 && v < Number.POSITIVE_INFINITY,
+  text: 'a finite number above 0',
+};
+export const M1_RANGE: Range = { holds: (v) => v > 0 && v <= 16, text: 'a number in (0, 16]' };
+export const M2_RANGE: Range = { holds: (v) => v >= 0 && v <= Math.PI, text: 'an angle in radians in [0, pi]' };
+export const M3_RANGE: Range = { holds: (v) => v >= 0 && v <= 2, text: 'a number in [0, 2]' };
+const INT32_RANGE: Range = { holds: (v) => v === (v | 0), text: 'a whole number in [-2147483648, 2147483647]' };
+
+const COMMON_NAMES = ['scale', 'reduction', 'ignoreLabel', 'sampleWeights', 'sampleMargins', 'gradient'] as const;
+
+/** The option names of a loss: the common ones and its own. */
+export function optionNames(...own: string[]): ReadonlySet<string> {
+  return new Set([...own, ...COMMON_NAMES]);
+}
+
+/** Throws COSFACE_OPTION_RANGE for a name that is not in `known`: a misspelt option would silently do nothing. */
+export function checkOptionNames(options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new CosFaceError('COSFACE_OPTION_RANGE', `options is ${spell(options)}, expected an object.`, {
+      argument: 'options',
+    });
+  }
+  for (const name in options) {
+    if (known.has(name)) continue;
+    throw new CosFaceError(
+      'COSFACE_OPTION_RANGE',
+      `${name} is not an option here; known are ${[...known].join(', ')}. Correct the name or remove it.`,
+      { argument: name },
+    );
+  }
+}
+
+/** Throws COSFACE_OPTION_RANGE unless `value` is a number in `range`; returns it. */
+export function checkNumber(name: string, value: number, range: Range): number {
+  if (typeof value === 'number' && range.holds(value)) return value;
+  throw outOfRange(name, value, range.text);
+}
+
+/** Throws COSFACE_OPTION_RANGE unless `value` is one of `choices`; returns it. */
+export function checkChoice<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (choices.includes(value)) return value;
+  throw outOfRange(name, value, `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`);
+}
+
+const REDUCTIONS = ['mean', 'sum', 'none'] as const;
+const GRADIENTS = ['exact', 'detached'] as const;
+
+/** The options common to all losses, checked and with their defaults. */
+export interface CheckedOptions {
+  scale: number;
+  reduction: (typeof REDUCTIONS)[number];
+  ignoreLabel: number;
+  gradient: (typeof GRADIENTS)[number];
+}
+
+/** Checks the options common to all losses, apart from the per-sample ones, which need N. */
+export function checkCommonOptions(options: LossOptions): CheckedOptions {
+  return {
+    scale: checkNumber('scale', options.scale ?? 64, SCALE_RANGE),
+    reduction: checkChoice('reduction', options.reduction ?? 'mean', REDUCTIONS),
+    ignoreLabel: checkNumber('ignoreLabel', options.ignoreLabel ?? -1, INT32_RANGE),
+    gradient: checkChoice('gradient', options.gradient ?? 'exact', GRADIENTS),
+  };
+}
+
+function outOfRange(name: string, value: unknown, requirement: string): CosFaceError {
+  return new CosFaceError('COSFACE_OPTION_RANGE', `${name} is ${spell(value)}, expected ${requirement}.`, {
+    argument: name,
+  });
+}

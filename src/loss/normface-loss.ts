@@ -1,0 +1,21 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { checkOptionNames, optionNames } from './check-options.js';
+import { runLoss } from './run-margin-softmax.js';
+import type { Labels, LossOptions } from './types.js';
+
+const NAMES = optionNames();
+
+/**
+ * NormFace, the normalised softmax loss (NSL): softmax cross-entropy of scaled cosines, without a margin.
+ *
+ * Arguments, result and errors as `cosFaceLoss`; `sampleMargins`, if given, are subtracted from the cosine.
+ *
+ * Source: Wang et al., NormFace, ACM MM 2017; as NSL with fixed s in CosFace, CVPR 2018, eq. (3), whose s = 64 is the
+ * default.
+ * @example
+ * const loss = normFaceLoss(x, w, y, { scale: 30 });
+ */
+export function normFaceLoss(embeddings: Tensor, weights: Tensor, labels: Labels, options: LossOptions = {}): Tensor {
+  checkOptionNames(options, NAMES);
+  return runLoss({ embeddings, weights, labels, options, margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' } });
+}

@@ -1,0 +1,55 @@
+import { engine, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
+import {
+  constantOf,
+  differentiableMarginSoftmax,
+  type MarginSoftmaxResult,
+  type Speculation,
+} from '../kernels/margin-softmax-gradient.js';
+import { warnOutOfBounds } from './bounds.js';
+import { checkTensors } from './check-arguments.js';
+import { checkCommonOptions } from './check-options.js';
+import { chooseExecutor } from './choose-executor.js';
+import type { Labels, LossOptions, Margins, MarginSoftmaxTensorResult } from './types.js';
+
+/** A call of any loss of the family, its own options already turned into margins. */
+export interface MarginSoftmaxCallArguments {
+  embeddings: Tensor;
+  weights: Tensor;
+  labels: Labels;
+  options: LossOptions;
+  margins: Margins;
+  speculation?: Speculation;
+}
+
+/** Loss, target cosine and prediction; going back through the last two throws COSFACE_NOT_DIFFERENTIABLE. */
+export function runMarginSoftmax(call: MarginSoftmaxCallArguments): MarginSoftmaxTensorResult {
+  const result = run(call);
+  if (!engine().isTapeOn()) return result as MarginSoftmaxTensorResult;
+  const sources = [call.embeddings, call.weights];
+  const constant = (name: 'targetCosine' | 'prediction'): Tensor1D => {
+    const tensor = result[name];
+    const guarded = constantOf(sources, name, () => tensor.clone());
+    tensor.dispose();
+    return guarded as Tensor1D;
+  };
+  return { loss: result.loss, targetCosine: constant('targetCosine'), prediction: constant('prediction') };
+}
+
+/** The loss alone. */
+export function runLoss(call: MarginSoftmaxCallArguments): Tensor {
+  const { loss, targetCosine, prediction } = run(call);
+  targetCosine.dispose();
+  prediction.dispose();
+  return loss;
+}
+
+function run({ embeddings, weights, labels, options, margins, speculation }: MarginSoftmaxCallArguments): MarginSoftmaxResult {
+  const attrs = { ...checkCommonOptions(options), ...margins };
+  const { tensors, made } = checkTensors(embeddings, weights, labels, options);
+  warnOutOfBounds(attrs.scale, margins, weights.shape[0] as number, weights.shape[1] as number);
+  try {
+    return differentiableMarginSoftmax(chooseExecutor(), tensors, attrs, speculation);
+  } finally {
+    for (const tensor of made) tensor.dispose();
+  }
+}

@@ -1,0 +1,63 @@
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
+import type { GradientMode, MarginTerm, Reduction } from '../kernels/kernel-names.js';
+
+export type { GradientMode, MarginTerm, Reduction };
+
+/** Class indices y, [N]: an int32 tensor or whole numbers. */
+export type Labels = Tensor | Int32Array | readonly number[];
+
+/** One number for each sample, [N]: a float32 tensor or numbers. */
+export type PerSample = Tensor | Float32Array | readonly number[];
+
+/** The options that every loss of the family takes. */
+export interface LossOptions {
+  /** s in the logits s cos(t); finite, above 0. Default 64. `leastScale` gives the paper's lower bound. */
+  scale?: number | undefined;
+  /**
+   * `mean` (default): the weighted sum divided by the number of samples that are not ignored and whose weight is not
+   * 0. `sum`: the weighted sum. `none`: the weighted loss of each sample, [N], 0 where ignored.
+   */
+  reduction?: Reduction | undefined;
+  /** The label of samples that neither count nor get a gradient; an int32. Default -1. */
+  ignoreLabel?: number | undefined;
+  /** A factor on each sample's loss, [N], finite. Default 1. Taken as constant. */
+  sampleWeights?: PerSample | undefined;
+  /** A margin for each sample, [N], which replaces the common one. Taken as constant. */
+  sampleMargins?: PerSample | undefined;
+  /**
+   * `exact` (default), or `detached`: drops the derivative of the margin function by the cosine, as insightface and
+   * OpenSphere do. Makes no difference to an additive cosine margin.
+   */
+  gradient?: GradientMode | undefined;
+}
+
+/** The margins of s (psi(m1 t + m2) - m3), the logit of the sample's own class at the angle t. */
+export interface Margins {
+  m1: number;
+  m2: number;
+  m3: number;
+  /** Which of them `sampleMargins` replaces. */
+  sampleMarginTerm: MarginTerm;
+}
+
+/** The options of `marginSoftmax` and `marginSoftmaxLoss`. */
+export interface MarginSoftmaxOptions extends LossOptions {
+  /** Factor on the angle, in (0, 16]. Default 1. */
+  m1?: number | undefined;
+  /** Offset of the angle in radians, in [0, pi]. Default 0. */
+  m2?: number | undefined;
+  /** Offset of the cosine, in [0, 2]. Default 0. */
+  m3?: number | undefined;
+  /** Which margin `sampleMargins` replaces. Default `m3`. */
+  sampleMarginTerm?: MarginTerm | undefined;
+}
+
+/** What `marginSoftmax` returns; every tensor belongs to the caller. */
+export interface MarginSoftmaxTensorResult {
+  /** A scalar, or [N] with reduction `none`; float32, in nats. Differentiable by embeddings and weights. */
+  loss: Tensor;
+  /** cos(x_i, w_y) without margin, [N] float32; 0 where ignored. Not differentiable. */
+  targetCosine: Tensor1D;
+  /** The class of the largest cosine without margin, the lowest index on a tie, [N] int32. */
+  prediction: Tensor1D;
+}
