@@ -1,0 +1,49 @@
+// Builds and runs the C++ tests of native/test: as they are, and under the sanitizers.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { addTestCounts, root, run, StepError, skip } from './steps.mjs';
+import { findCmake } from './tools.mjs';
+
+/** Sanitizer (COSFACE_SANITIZE) and its name for people. */
+export const NATIVE_TEST_RUNS = [
+  { sanitizer: 'none', title: 'C++ tests' },
+  { sanitizer: 'address', title: 'C++ tests, AddressSanitizer and UndefinedBehaviorSanitizer' },
+  { sanitizer: 'thread', title: 'C++ tests, ThreadSanitizer' },
+];
+
+/** Of all cases in a JUnit file of ctest, each of whose tests is one GoogleTest program. */
+function countCases(junit) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const sum = (text, pattern) => [...text.matchAll(pattern)].reduce((total, [, n]) => total + Number(n), 0);
+  for (const [, status, body] of junit.matchAll(/<testcase [^>]*?status="(\w+)"[^>]*>(.*?)<\/testcase>/gs)) {
+    const passed = sum(body, /\[ {2}PASSED {2}\] (\d+) test/g);
+    const failed = sum(body, /\[ {2}FAILED {2}\] (\d+) test/g);
+    const skipped = sum(body, /\[ {2}SKIPPED \] (\d+) test/g);
+    // A program that crashed, or one that is not GoogleTest's, tells no numbers.
+    const unknown = passed + failed + skipped === 0 || (status === 'fail' && failed === 0) ? 1 : 0;
+    counts.passed += passed + (status === 'run' ? unknown : 0);
+    counts.failed += failed + (status === 'fail' ? unknown : 0);
+    counts.skipped += skipped + (status === 'run' || status === 'fail' ? 0 : 1);
+  }
+  return counts;
+}
+
+export function runNativeTests({ sanitizer, title }) {
+  if (!findCmake()) return skip(title, 'CMake is missing (Debian, Ubuntu: cmake)');
+  const folder = `build-test/${sanitizer}`;
+  const junit = join(root, folder, 'junit.xml');
+  rmSync(junit, { force: true });
+  const jobs = String(availableParallelism());
+  run('cmake', ['-S', 'native/test', '-B', folder, `-DCOSFACE_SANITIZE=${sanitizer}`]);
+  run('cmake', ['--build', folder, '--parallel', jobs]);
+  try {
+    run('ctest', ['--test-dir', folder, '--output-on-failure', '--output-junit', junit]);
+  } finally {
+    if (existsSync(junit)) addTestCounts(countCases(readFileSync(junit, 'utf8')));
+  }
+  const { passed, failed, skipped } = countCases(readFileSync(junit, 'utf8'));
+  if (passed + failed + skipped === 0) return skip(title, 'GoogleTest is missing (Debian, Ubuntu: libgtest-dev)');
+  if (failed > 0) throw new StepError(`${failed} failed`);
+  return `${passed} passed`;
+}

@@ -1,0 +1,37 @@
+// The one program behind `npm run demo|test|build|bench`. Each does whatever set-up is missing, so that it works from
+// a fresh clone; what is up to date is left alone. Needs nothing but Node until the packages are there.
+import { spawnSync } from 'node:child_process';
+import { buildNative, buildTypescript, installPackages } from './set-up.mjs';
+import { root, step } from './steps.mjs';
+import { test } from './test.mjs';
+
+async function setUp() {
+  await step('packages', installPackages);
+  await step('addon', buildNative);
+  await step('JavaScript', buildTypescript);
+}
+
+/** The command line `cosface <command>` of this checkout; its exit status is ours. */
+async function cosface(command, args) {
+  await setUp();
+  console.log();
+  const { status } = spawnSync(process.execPath, ['dist/cli/main.js', command, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+}
+
+const COMMANDS = {
+  build: setUp,
+  demo: (args) => cosface('demo', args),
+  bench: (args) => cosface('bench', args),
+  test,
+};
+
+const [name, ...args] = process.argv.slice(2);
+if (!Object.hasOwn(COMMANDS, name ?? '')) {
+  console.error(`usage: node scripts/run.mjs <${Object.keys(COMMANDS).join('|')}> [arguments]`);
+  process.exit(2);
+}
+await COMMANDS[name](args);

@@ -1,0 +1,79 @@
+// From a fresh clone to something that runs: packages, native addon, JavaScript.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { buildUnlessCurrent } from './sources-stamp.mjs';
+import { root, run, runBin, StepError } from './steps.mjs';
+import { findCmake, findCompiler, findMake, findNodeHeaders, findPython } from './tools.mjs';
+
+const NODE_GYP_BINARY = 'build/Release/cosface.node';
+const CMAKE_BINARY = 'build-cmake/Release/cosface.node';
+const NATIVE_SOURCES = ['native', 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
+const NATIVE_BUILD = { sources: NATIVE_SOURCES, ignored: ['native/test'] };
+
+function readJson(path) {
+  return existsSync(join(root, path)) ? JSON.parse(readFileSync(join(root, path), 'utf8')) : undefined;
+}
+
+/** Whether node_modules holds what package-lock.json says. npm keeps a lockfile of its own there. */
+function packagesAreCurrent() {
+  const wanted = readJson('package-lock.json').packages;
+  const installed = readJson('node_modules/.package-lock.json')?.packages;
+  if (!installed) return false;
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    if (path === '') return true;
+    return installed[path] ? installed[path].version === version : optional;
+  });
+}
+
+export function installPackages() {
+  if (packagesAreCurrent()) return 'up to date';
+  run('npm', ['ci', '--no-audit', '--no-fund']);
+  return 'installed';
+}
+
+export function buildWithNodeGyp() {
+  return buildUnlessCurrent({ product: NODE_GYP_BINARY, ...NATIVE_BUILD }, () => {
+    const headers = findNodeHeaders();
+    runBin('node-gyp', [
+      'configure',
+      'build',
+      `--jobs=${availableParallelism()}`,
+      `--python=${findPython()}`,
+      ...(headers ? [`--nodedir=${headers}`] : []),
+    ]);
+  });
+}
+
+export function buildWithCmakeJs() {
+  return buildUnlessCurrent({ product: CMAKE_BINARY, ...NATIVE_BUILD }, () => {
+    runBin('cmake-js', ['compile', '-O', 'build-cmake', '--parallel', String(availableParallelism())]);
+  });
+}
+
+/** Builds the addon with what the machine has: node-gyp, or cmake-js where Python is missing. */
+export function buildNative() {
+  if (!findCompiler())
+    throw new StepError('no C++ compiler was found (c++, g++, clang++): install one with C++20 (Debian, Ubuntu: g++)');
+  if (findPython() && findMake()) return buildWithNodeGyp();
+  if (findCmake()) {
+    const outcome = buildWithCmakeJs();
+    // The loader takes node-gyp's binary first: one that cannot be built anew must not shadow this one.
+    rmSync(join(root, NODE_GYP_BINARY), { force: true });
+    return `${outcome} by cmake-js`;
+  }
+  const missing = [findPython() ? undefined : 'Python 3', findMake() ? undefined : 'make']
+    .filter(Boolean)
+    .join(' and ');
+  throw new StepError(
+    `node-gyp needs ${missing}, and cmake-js needs CMake: neither was found. ` +
+      'Install either (Debian, Ubuntu: python3 make, or cmake)',
+  );
+}
+
+export function buildTypescript() {
+  return buildUnlessCurrent(
+    { product: 'dist/index.js', sources: ['src', 'tsdown.config.ts', 'tsconfig.json', 'package.json'] },
+    () => runBin('tsdown', []),
+  );
+}

@@ -1,0 +1,36 @@
+// Finds the programs that this project does not bring along.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+function answers(program, args = ['--version']) {
+  return spawnSync(program, args, { stdio: 'ignore', shell: process.platform === 'win32' }).status === 0;
+}
+
+function firstThatAnswers(programs) {
+  return programs.find((program) => program && answers(program));
+}
+
+/** node-gyp's generator needs Python; undefined where there is none. */
+export function findPython() {
+  return firstThatAnswers([process.env.npm_config_python, process.env.PYTHON, 'python3', 'python']);
+}
+
+export function findCmake() {
+  return firstThatAnswers(['cmake']);
+}
+
+/** Windows has its compiler outside PATH; node-gyp and CMake find it themselves. */
+export function findCompiler() {
+  return process.platform === 'win32' ? 'MSVC' : firstThatAnswers([process.env.CXX, 'c++', 'g++', 'clang++']);
+}
+
+export function findMake() {
+  return process.platform === 'win32' ? 'MSBuild' : firstThatAnswers(['make', 'gmake']);
+}
+
+/** Where Node was installed, if its headers came with it: `--nodedir` for node-gyp, which else downloads them. */
+export function findNodeHeaders() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? prefix : undefined;
+}
