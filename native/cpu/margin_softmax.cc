@@ -36,6 +36,7 @@ constexpr int64_t feature_depth = 64;
 constexpr int64_t sample_depth = 128;
 // A negative that makes up more than this part of a row's sum gets its cosine again in double.
 constexpr double dominant_part = 1.0 / 64;
+constexpr float not_corrected = -1;
 // Stands for a logit that must not count: 2^(this + shift) is 0, and it is below every real logit.
 constexpr float no_logit = -1e30f;
 
@@ -111,7 +112,10 @@ class job {
   void add_d_unit(const float* packed, int64_t count, row_range rows, strip_target e, int64_t slab, bool first);
   void load_unit_row(int64_t i, double* unit_row) const;
   double cosine(const double* unit_row, int64_t c) const;
-  double sum_negatives(int64_t i, double* unit_row) const;
+  double sum_negatives(int64_t i, double* unit_row);
+  double seen_exponential(int64_t k, int64_t i) const;
+  void add_corrections(int64_t i, double per_negative, double* sum) const;
+  void apply_corrections(class_range classes, float* e, int64_t ld) const;
   void finish_row(int32_t worker, int64_t i);
   int32_t predict(int64_t i) const;
   void write_d_embedding(int64_t i, double per_negative, double* sum);
@@ -388,8 +392,8 @@ int32_t job::predict(int64_t i) const {
 // The sum of the negatives' exponentials. An fp32 logit near 64 is known to a few 1e-6, which is the
 // relative error of its exponential; where one negative makes up the sum, as in a confident row,
 // nothing averages that away. So the largest of each slab, if it matters, is replaced by its value in
-// double. Test: kernel_accuracy_test, confident rows.
-double job::sum_negatives(int64_t i, double* unit_row) const {
+// double, here and in both gradients. Test: kernel_accuracy_test, confident rows.
+double job::sum_negatives(int64_t i, double* unit_row) {
   double sum = 0;
   for (int64_t slab = 0; slab < layout_.slabs; slab++)
     sum += at<double>(layout_.sums)[slab * layout_.padded_rows + i];
@@ -397,13 +401,45 @@ double job::sum_negatives(int64_t i, double* unit_row) const {
   bool loaded = false;
   for (int64_t slab = 0; slab < layout_.slabs; slab++) {
     const int64_t k = slab * layout_.padded_rows + i;
-    const double seen = std::exp2(at<float>(layout_.best)[k] + shift);
+    float& corrected = at<float>(layout_.corrected)[k];
+    corrected = not_corrected;
+    const double seen = seen_exponential(k, i);
     if (seen < whole * dominant_part || seen == 0) continue;
     if (!loaded) load_unit_row(i, unit_row);
     loaded = true;
-    sum += std::exp2(base2_scale_ * cosine(unit_row, at<int32_t>(layout_.best_class)[k]) + shift) - seen;
+    const double exact = std::exp2(base2_scale_ * cosine(unit_row, at<int32_t>(layout_.best_class)[k]) + shift);
+    corrected = static_cast<float>(exact);
+    sum += exact - seen;
   }
   return std::max(sum, 0.0);
+}
+
+// What pass 1 had for the largest negative of entry k = slab * padded_rows + row.
+double job::seen_exponential(int64_t k, int64_t i) const {
+  return std::exp2(static_cast<double>(at<float>(layout_.best)[k]) + at<float>(layout_.shift)[i]);
+}
+
+// What the corrected exponentials change in dx.
+void job::add_corrections(int64_t i, double per_negative, double* sum) const {
+  for (int64_t slab = 0; slab < layout_.slabs; slab++) {
+    const int64_t k = slab * layout_.padded_rows + i;
+    const float corrected = at<float>(layout_.corrected)[k];
+    if (corrected == not_corrected) continue;
+    const float* w = p_.weights + at<int32_t>(layout_.best_class)[k] * p_.dim;
+    const double norm = std::sqrt(k_.squared_norm(w, p_.dim));
+    if (norm >= COSFACE_ZERO_NORM)
+      k_.add_scaled(sum, w, (corrected - seen_exponential(k, i)) * per_negative / norm, p_.dim);
+  }
+}
+
+// Puts the corrected exponentials of a class block where pass 2 reads them.
+void job::apply_corrections(class_range classes, float* e, int64_t ld) const {
+  const int64_t first = classes.first / plan_.class_slab * layout_.padded_rows;
+  for (int64_t i = 0; i < block_.count; i++) {
+    const float corrected = at<float>(layout_.corrected)[first + i];
+    const int64_t c = at<int32_t>(layout_.best_class)[first + i] - classes.first;
+    if (corrected != not_corrected && c >= 0 && c < classes.count) e[c * ld + i] = corrected;
+  }
 }
 
 void job::finish_row(int32_t worker, int64_t i) {
@@ -437,6 +473,7 @@ void job::write_d_embedding(int64_t i, double per_negative, double* sum) {
     for (int64_t slab = 0; slab < layout_.slabs; slab++) g += part[slab * slab_stride];
     sum[d] = g * per_negative;
   }
+  add_corrections(i, per_negative, sum);
   const float* x = p_.embeddings + sample * p_.dim;
   if (!row.ignored) {
     const float* w = p_.weights + row.label * p_.dim;
@@ -481,7 +518,7 @@ void job::recompute(const float* packed, class_range classes, strip_target out) 
 void job::pass_2(int32_t worker, int64_t task) {
   const class_range classes{task * plan_.class_block,
                             std::min(plan_.class_block, p_.classes - task * plan_.class_block)};
-  const float* e = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
+  float* e = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
   int64_t ld = layout_.exponential_ld;
   if (!plan_.keep) {
     float* packed = of_worker<float>(worker, layout_.worker_weights);
@@ -491,6 +528,7 @@ void job::pass_2(int32_t worker, int64_t task) {
     e = again.data;
     ld = again.ld;
   }
+  apply_corrections(classes, e, ld);
   float* product = of_worker<float>(worker, layout_.worker_product);
   multiply_d_weights(e, ld, classes.count, product);
   double* sum = of_worker<double>(worker, layout_.worker_row);

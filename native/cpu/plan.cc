@@ -141,6 +141,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.sums = shared.take(l.slabs * l.padded_rows, 8);
   l.best = shared.take(l.slabs * l.padded_rows, 4);
   l.best_class = shared.take(l.slabs * l.padded_rows, 4);
+  l.corrected = shared.take(l.slabs * l.padded_rows, 4);
   l.logit_operand = shared.take(l.padded_rows * s.dim, 4);
   l.gradient_operand = shared.take(s.gradients ? l.padded_dim * plan.row_block : 0, 4);
   l.d_unit = shared.take(s.gradients ? l.slabs * l.padded_dim * l.padded_rows : 0, 4);
