@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { CosFaceError } from '../native/errors.js';
+import { findPackageRoot } from '../native/package-root.js';
+import { buildCommand } from './build.js';
+import { doctorCommand } from './doctor.js';
+import { setupTensorflowCommand } from './setup-tensorflow.js';
+
+/** For a command line that cannot be understood; a command that fails exits with 1. */
+const USAGE_ERROR = 2;
+
+const COMMANDS = [buildCommand, doctorCommand, setupTensorflowCommand];
+
+async function main(): Promise<void> {
+  const program = new Command('cosface')
+    .description('CosFace loss and its family as native kernels for TensorFlow.js')
+    .version(findPackageRoot()?.version ?? 'bundled', '--version')
+    .showHelpAfterError('Run it with --help for what there is.')
+    .exitOverride();
+  for (const create of COMMANDS) program.addCommand(create().copyInheritedSettings(program));
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** Prints what has not been printed yet. Anything but our own errors is a defect, and goes on with its stack. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+  if (!(error instanceof CosFaceError)) throw error;
+  console.error(error.message);
+  return 1;
+}
+
+await main();

@@ -1,0 +1,185 @@
+import { createRequire } from 'node:module';
+import { engine, type KernelConfig, type KernelFunc, type TensorInfo } from '@tensorflow/tfjs-core';
+import type { NativeAddon } from '../native/addon.js';
+import { CosFaceError } from '../native/errors.js';
+import {
+  MarginSoftmax,
+  type MarginSoftmaxAttrs,
+  MarginSoftmaxGrad,
+  type MarginSoftmaxGradAttrs,
+  type MarginSoftmaxGradInputs,
+  type MarginSoftmaxInputs,
+} from './kernel-names.js';
+import { needsTfjsNodeCompat, tfjsNodeCompatAdvice } from './tfjs-node-compat-advice.js';
+
+const BACKEND = 'tensorflow';
+const FORWARD_OP = 'CosfaceMarginSoftmaxV1';
+const GRADIENT_OP = 'CosfaceMarginSoftmaxGradV1';
+const BINDING_FILE = 'tfjs_binding.node';
+
+/** The part of tfjs-node 4.22's addon that is used here. */
+interface Binding {
+  TF_ATTR_INT: number;
+  TF_ATTR_STRING: number;
+}
+
+interface OpAttr {
+  name: string;
+  type: number;
+  value: number | string;
+}
+
+/** The part of tfjs-node 4.22's `NodeJSKernelBackend` that is used here. */
+interface TensorflowBackend {
+  binding: Binding;
+  /** `numOutputs` must be exact: with one too many the binding throws and leaks a handle for every output. */
+  executeMultipleOutputs(name: string, attrs: OpAttr[], inputs: OpInput[], numOutputs: number): TensorInfo[];
+  write(values: Float32Array | Int32Array, shape: number[], dtype: 'float32' | 'int32'): object;
+  disposeData(dataId: object): boolean;
+}
+
+type OpInput = Pick<TensorInfo, 'dataId'>;
+type KernelParams = Parameters<KernelFunc>[0];
+
+/**
+ * Both kernels for tfjs-node and tfjs-node-gpu: ops inside the very TensorFlow that they have loaded, which read and
+ * write its tensors in place. Registers those ops if need be, so tfjs-node must have been imported.
+ *
+ * @throws {CosFaceError} COSFACE_TENSORFLOW: the backend is not tfjs-node's, or its TensorFlow refuses the ops.
+ */
+export function tensorflowKernels(addon: NativeAddon): KernelConfig[] {
+  addon.registerTensorflowOp(bindingPath());
+  return [
+    { kernelName: MarginSoftmax, backendName: BACKEND, kernelFunc: marginSoftmax },
+    { kernelName: MarginSoftmaxGrad, backendName: BACKEND, kernelFunc: marginSoftmaxGrad },
+  ];
+}
+
+function marginSoftmax(params: KernelParams): TensorInfo[] {
+  const inputs = params.inputs as MarginSoftmaxInputs;
+  const attrs = params.attrs as MarginSoftmaxAttrs;
+  const backend = params.backend as TensorflowBackend;
+  const numGradients = attrs.withGradients ? 2 : 0;
+  const gradients = { name: 'num_gradients', type: backend.binding.TF_ATTR_INT, value: numGradients };
+  return execute(backend, inputs, attrs, (opInputs, opAttrs) =>
+    backend.executeMultipleOutputs(FORWARD_OP, [...opAttrs, gradients], opInputs, 3 + numGradients),
+  );
+}
+
+function marginSoftmaxGrad(params: KernelParams): TensorInfo[] {
+  const inputs = params.inputs as MarginSoftmaxGradInputs;
+  const attrs = params.attrs as MarginSoftmaxGradAttrs;
+  const backend = params.backend as TensorflowBackend;
+  return execute(backend, inputs, attrs, (opInputs, opAttrs) =>
+    backend.executeMultipleOutputs(GRADIENT_OP, opAttrs, [...opInputs, inputs.lossGradient], 2),
+  );
+}
+
+/** Brings inputs and attributes into the ops' form and turns TensorFlow's errors into `CosFaceError`s. */
+function execute(
+  backend: TensorflowBackend,
+  inputs: MarginSoftmaxInputs,
+  attrs: MarginSoftmaxGradAttrs,
+  run: (inputs: OpInput[], attrs: OpAttr[]) => TensorInfo[],
+): TensorInfo[] {
+  if (needsTfjsNodeCompat()) throw new CosFaceError('COSFACE_TENSORFLOW', tfjsNodeCompatAdvice());
+  const { embeddings, weights, labels, sampleWeights, sampleMargins } = inputs;
+  const temporary: OpInput[] = [];
+  const write = (...args: Parameters<TensorflowBackend['write']>): OpInput => {
+    const tensor = { dataId: backend.write(...args) };
+    temporary.push(tensor);
+    return tensor;
+  };
+  const none = () => write(new Float32Array(0), [0], 'float32');
+  try {
+    const opInputs = [embeddings, weights, labels, sampleWeights ?? none(), sampleMargins ?? none()];
+    return run([...opInputs, write(doubleBytes(attrs), [8], 'int32')], opAttributes(backend.binding, attrs));
+  } catch (error) {
+    throw cosFaceErrorOf(error);
+  } finally {
+    for (const { dataId } of temporary) backend.disposeData(dataId);
+  }
+}
+
+/** Scale and margins, exactly: TensorFlow.js has no double, and would keep a kernel per value of an attribute. */
+function doubleBytes({ scale, m1, m2, m3 }: MarginSoftmaxGradAttrs): Int32Array {
+  return new Int32Array(Float64Array.of(scale, m1, m2, m3).buffer);
+}
+
+function opAttributes(binding: Binding, attrs: MarginSoftmaxGradAttrs): OpAttr[] {
+  return [
+    { name: 'ignore_label', type: binding.TF_ATTR_INT, value: attrs.ignoreLabel },
+    { name: 'reduction', type: binding.TF_ATTR_STRING, value: attrs.reduction },
+    { name: 'gradient', type: binding.TF_ATTR_STRING, value: attrs.gradient },
+    { name: 'sample_margin_term', type: binding.TF_ATTR_STRING, value: attrs.sampleMarginTerm },
+  ];
+}
+
+/** The ops' own messages are `CODE: text {argument index}`; TensorFlow puts its own words around them. */
+const OP_MESSAGE = /(COSFACE_[A-Z_]+): ([\s\S]*) \{(\w*)(?: (\d+))?\}/;
+/** TensorFlow's check of the types, before the op runs; the position counts from 0. */
+const WRONG_DTYPE = /input #(\d+)\(zero-based\) was expected to be an? (\w+) tensor but is an? (\w+) tensor/;
+const INPUT_NAMES = [
+  'embeddings',
+  'weights',
+  'labels',
+  'sampleWeights',
+  'sampleMargins',
+  'margins',
+  'lossGradient',
+] as const;
+
+function cosFaceErrorOf(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof CosFaceError) return error;
+  const own = OP_MESSAGE.exec(error.message);
+  if (own) {
+    const [, code = '', text = '', argument, index] = own;
+    return new CosFaceError(code, text, {
+      ...(argument ? { argument } : {}),
+      ...(index === undefined ? {} : { index: Number(index) }),
+    });
+  }
+  const dtype = WRONG_DTYPE.exec(error.message);
+  if (dtype) {
+    const argument = INPUT_NAMES[Number(dtype[1])] ?? `input ${dtype[1]}`;
+    const expected = dtype[2] === 'float' ? 'float32' : dtype[2];
+    const came = dtype[3] === 'float' ? 'float32' : dtype[3];
+    return new CosFaceError('COSFACE_DTYPE', `${argument} is ${came}, expected ${expected}. Use tf.cast().`, {
+      argument,
+    });
+  }
+  if (error.message.startsWith('Invalid TF_Status')) return new CosFaceError('COSFACE_TENSORFLOW', error.message);
+  return error;
+}
+
+/**
+ * The file of the addon that the backend `tensorflow` uses.
+ *
+ * `require.cache` is asked first, for the module whose exports the backend holds: with tfjs-node and tfjs-node-gpu in
+ * one process only that tells them apart. Under a test runner with a module cache of its own (Jest) or a bundler it
+ * is not there, and the list of loaded libraries has to do.
+ */
+function bindingPath(): string {
+  const binding = (engine().findBackend(BACKEND) as unknown as TensorflowBackend | undefined)?.binding;
+  if (!binding) {
+    throw new CosFaceError(
+      'COSFACE_TENSORFLOW',
+      `the backend '${BACKEND}' is not the one of @tensorflow/tfjs-node: it has no native binding. Import ` +
+        '@tensorflow/tfjs-node or @tensorflow/tfjs-node-gpu before the first call.',
+    );
+  }
+  const modules = createRequire(import.meta.url).cache;
+  const cached = Object.keys(modules).find((path) => modules[path]?.exports === binding);
+  const path = cached ?? loadedLibraries().find((library) => library.endsWith(BINDING_FILE));
+  if (path !== undefined) return path;
+  throw new CosFaceError(
+    'COSFACE_TENSORFLOW',
+    `${BINDING_FILE} is not among the libraries of this process, so its TensorFlow cannot be found. Import ` +
+      '@tensorflow/tfjs-node from node_modules, not bundled.',
+  );
+}
+
+function loadedLibraries(): string[] {
+  const report = process.report?.getReport() as { sharedObjects?: string[] } | undefined;
+  return report?.sharedObjects ?? [];
+}
