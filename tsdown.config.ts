@@ -5,6 +5,7 @@ const config: UserConfig = defineConfig({
     index: 'src/index.ts',
     'native/index': 'src/native/index.ts',
     'cli/main': 'src/cli/main.ts',
+    'tfjs-node-compat': 'src/kernels/restore-is-null-or-undefined.ts',
   },
   format: 'esm',
   platform: 'node',
