@@ -16,8 +16,7 @@ struct error_place {
   int64_t index = -1;    // flat index into the argument, -1: none
 };
 
-Napi::Error js_error(Napi::Env env, const std::string& code, const std::string& message,
-                     const error_place& place = {});
+Napi::Error js_error(Napi::Env env, const std::string& code, const std::string& message, const error_place& place = {});
 Napi::Error js_error(Napi::Env env, const cosface_error& error);
 
 }  // namespace cosface

@@ -54,8 +54,8 @@ Napi::Object require_object(const Napi::Value& value, const char* what) {
 double read_number(const Napi::Value& value, const char* name, double fallback) {
   if (value.IsUndefined()) return fallback;
   if (value.IsNumber()) return value.As<Napi::Number>().DoubleValue();
-  throw js_error(value.Env(), "COSFACE_OPTION_RANGE", std::string(name) + " is " + kind_of(value) + ", expected a number.",
-                 {name});
+  throw js_error(value.Env(), "COSFACE_OPTION_RANGE",
+                 std::string(name) + " is " + kind_of(value) + ", expected a number.", {name});
 }
 
 struct integer_range {
@@ -132,8 +132,7 @@ void array_argument::open(napi_typedarray_type wanted) {
   napi_typedarray_type type{};
   napi_value buffer_value{};
   const bool is_typed_array = value.IsTypedArray();
-  if (is_typed_array &&
-      napi_get_typedarray_info(env, value, &type, &length, &data, &buffer_value, nullptr) != napi_ok)
+  if (is_typed_array && napi_get_typedarray_info(env, value, &type, &length, &data, &buffer_value, nullptr) != napi_ok)
     throw js_error(env, "COSFACE_DTYPE", std::string(name) + " cannot be read as a typed array.", {name});
   if (!is_typed_array || type != wanted)
     throw js_error(env, "COSFACE_DTYPE",
@@ -145,13 +144,15 @@ void array_argument::open(napi_typedarray_type wanted) {
   // A SharedArrayBuffer is not an ArrayBuffer to Node-API.
   if (!buffer.IsArrayBuffer())
     throw js_error(env, "COSFACE_SHARED_BUFFER",
-                   std::string(name) + " is a view of a SharedArrayBuffer, which another thread may change during the "
-                                       "call; expected a view of an ArrayBuffer. Pass a copy: array.slice().",
+                   std::string(name) +
+                       " is a view of a SharedArrayBuffer, which another thread may change during the "
+                       "call; expected a view of an ArrayBuffer. Pass a copy: array.slice().",
                    {name});
   if (buffer.As<Napi::ArrayBuffer>().IsDetached())
     throw js_error(env, "COSFACE_DETACHED",
-                   std::string(name) + " is a view of a detached ArrayBuffer (transferred to another thread, or a "
-                                       "WebAssembly memory that has grown); expected one that still has its bytes.",
+                   std::string(name) +
+                       " is a view of a detached ArrayBuffer (transferred to another thread, or a "
+                       "WebAssembly memory that has grown); expected one that still has its bytes.",
                    {name});
 }
 
@@ -195,8 +196,8 @@ struct call_arrays {
 void call_arrays::open_all() {
   for (array_argument* required : {&embeddings, &weights}) required->open(napi_float32_array);
   labels.open(napi_int32_array);
-  for (array_argument* optional : {&sample_weights, &sample_margins, &loss_gradient, &loss, &target_cosine,
-                                   &d_embeddings, &d_weights})
+  for (array_argument* optional :
+       {&sample_weights, &sample_margins, &loss_gradient, &loss, &target_cosine, &d_embeddings, &d_weights})
     if (optional->given()) optional->open(napi_float32_array);
   if (prediction.given()) prediction.open(napi_int32_array);
 }
@@ -217,8 +218,7 @@ void call_arrays::require_lengths(const cosface_margin_softmax_problem& p) const
 
 void call_arrays::require_no_overlap() const {
   const array_argument* outputs[] = {&loss, &target_cosine, &prediction, &d_embeddings, &d_weights};
-  const array_argument* inputs[] = {&embeddings,     &weights,       &labels,
-                                    &sample_weights, &sample_margins, &loss_gradient};
+  const array_argument* inputs[] = {&embeddings, &weights, &labels, &sample_weights, &sample_margins, &loss_gradient};
   const auto reject = [](const array_argument& output, const array_argument& other) {
     throw js_error(output.value.Env(), "COSFACE_SHAPE",
                    std::string(output.name) + " shares memory with " + other.name + ", expected memory of its own.",

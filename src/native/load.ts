@@ -79,7 +79,7 @@ export function noBinaryError(host: LoadHost, failed: readonly FailedStep[]): Co
     tried.push('  the package folder of cosface was not found: keep cosface out of the bundle, or set COSFACE_BINARY');
   const remedy = host.env['COSFACE_BINARY']
     ? '  Fix: let COSFACE_BINARY name a cosface.node built for this system, or unset it.'
-    : '  Fix: npm run build (in the folder of cosface; needs a C++20 compiler, and Python or CMake).';
+    : '  Fix: npm run build in a clone of the repository, npx cosface build in a project that has cosface installed.';
   return new CosFaceError(
     'COSFACE_NO_BINARY',
     [

@@ -11,11 +11,13 @@ export const binaryPath: string = firstThatExists([
 ]);
 
 /** The package as a user imports it; child processes cannot read TypeScript. */
-export const builtPackage: string = firstThatExists([`${root}dist/native/index.js`]);
+export function builtPackage(): string {
+  return firstThatExists([`${root}dist/native/index.js`]);
+}
 
 function firstThatExists(paths: string[]): string {
   const path = paths.find(existsSync);
-  if (!path) throw new Error(`neither of ${paths.join(', ')} is there: run npm run build`);
+  if (!path) throw new Error(`none of ${paths.join(', ')} is there: run npm run build`);
   return path;
 }
 

@@ -1,0 +1,95 @@
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { marginSoftmax, marginSoftmaxAsync } from '../../src/native/index.js';
+import { ERROR_CASES } from './error-cases.js';
+
+const REPEATS = 10_000;
+const MIB = 2 ** 20;
+
+interface Resources {
+  rss: number;
+  handles: number;
+  threads: number;
+  files: number;
+}
+
+function resources(): Resources {
+  if (!globalThis.gc) throw new Error('run with --expose-gc, as vitest.config.ts does');
+  globalThis.gc();
+  const countOf = (folder: string) => (process.platform === 'linux' ? readdirSync(folder).length : 0);
+  return {
+    rss: process.memoryUsage.rss(),
+    handles: process.getActiveResourcesInfo().length,
+    threads: countOf('/proc/self/task'),
+    files: countOf('/proc/self/fd'),
+  };
+}
+
+function expectNoGrowth(before: Resources, after: Resources, bytes: number): void {
+  expect(after.rss - before.rss).toBeLessThan(bytes);
+  expect(after.handles).toBeLessThanOrEqual(before.handles);
+  expect(after.threads).toBeLessThanOrEqual(before.threads);
+  expect(after.files).toBeLessThanOrEqual(before.files);
+}
+
+function throwTimes(call: () => unknown, times: number): void {
+  for (let k = 0; k < times; k++) {
+    let thrown = false;
+    try {
+      call();
+    } catch {
+      thrown = true;
+    }
+    if (!thrown) throw new Error('the call did not throw');
+  }
+}
+
+// 8 MiB over one case is 840 bytes for each error; 24 MiB over all cases some 30 bytes for each.
+test('every error, 10,000 times over, leaves no memory, handle or thread behind', { timeout: 600_000 }, () => {
+  for (const { options } of ERROR_CASES) throwTimes(() => marginSoftmax(options()), REPEATS / 10);
+  const start = resources();
+  for (const { options } of ERROR_CASES) {
+    const before = resources();
+    throwTimes(() => marginSoftmax(options()), REPEATS);
+    expectNoGrowth(before, resources(), 8 * MIB);
+  }
+  expectNoGrowth(start, resources(), 24 * MIB);
+});
+
+test('nor does an error that the worker of marginSoftmaxAsync finds', { timeout: 600_000 }, async () => {
+  const cases = ERROR_CASES.filter(({ index }) => index !== undefined);
+  const reject = async (times: number) => {
+    for (const { options, code } of cases) {
+      for (let k = 0; k < times; k += 100) {
+        const calls = Array.from({ length: 100 }, () => marginSoftmaxAsync(options()));
+        for (const { reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[])
+          if (reason.code !== code) throw reason;
+      }
+    }
+  };
+  await reject(REPEATS / 10);
+  const before = resources();
+  await reject(REPEATS);
+  expectNoGrowth(before, resources(), 24 * MIB);
+});
+
+test('nor do calls that succeed, sync and async', async () => {
+  const options = {
+    embeddings: new Float32Array(64 * 32).fill(0.5),
+    weights: new Float32Array(100 * 32).fill(0.25),
+    labels: new Int32Array(64),
+    dim: 32,
+    gradients: true,
+  };
+  const call = async (times: number) => {
+    for (let k = 0; k < times; k++) {
+      marginSoftmax(options);
+      await marginSoftmaxAsync(options);
+    }
+  };
+  await call(1000);
+  const before = resources();
+  // 20 KiB of outputs each: 80 MiB if half were left behind.
+  await call(4000);
+  expectNoGrowth(before, resources(), 24 * MIB);
+});
