@@ -32,22 +32,25 @@ export function installPackages() {
   return 'installed';
 }
 
+/** Both tools download Node's headers unless this variable of npm's says where they are. */
+function headersVariable() {
+  const headers = findNodeHeaders();
+  return headers ? { npm_config_nodedir: headers } : {};
+}
+
 export function buildWithNodeGyp() {
   return buildUnlessCurrent({ product: NODE_GYP_BINARY, ...NATIVE_BUILD }, () => {
-    const headers = findNodeHeaders();
-    runBin('node-gyp', [
-      'configure',
-      'build',
-      `--jobs=${availableParallelism()}`,
-      `--python=${findPython()}`,
-      ...(headers ? [`--nodedir=${headers}`] : []),
-    ]);
+    runBin('node-gyp', ['configure', 'build', `--jobs=${availableParallelism()}`, `--python=${findPython()}`], {
+      env: headersVariable(),
+    });
   });
 }
 
 export function buildWithCmakeJs() {
   return buildUnlessCurrent({ product: CMAKE_BINARY, ...NATIVE_BUILD }, () => {
-    runBin('cmake-js', ['compile', '-O', 'build-cmake', '--parallel', String(availableParallelism())]);
+    runBin('cmake-js', ['compile', '-O', 'build-cmake', '--parallel', String(availableParallelism())], {
+      env: headersVariable(),
+    });
   });
 }
 

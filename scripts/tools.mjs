@@ -29,8 +29,9 @@ export function findMake() {
   return process.platform === 'win32' ? 'MSBuild' : firstThatAnswers(['make', 'gmake']);
 }
 
-/** Where Node was installed, if its headers came with it: `--nodedir` for node-gyp, which else downloads them. */
+/** Where Node's headers are: named by the user's npm settings, or installed along with this Node. */
 export function findNodeHeaders() {
+  if (process.env.npm_config_nodedir) return process.env.npm_config_nodedir;
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? prefix : undefined;
 }
