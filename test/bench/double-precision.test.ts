@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { relativeError, samplesToCheck, sampleWeightsFor } from '../../bench/loss/double-precision.js';
+import { type LossProblem, MARGIN, makeProblem, SCALE } from '../../bench/loss/problem.js';
+import { reference } from '../reference.js';
+
+const problem = makeProblem({ batch: 9, classes: 13, dim: 6 });
+
+function rowsOf(matrix: Float32Array, dim: number): number[][] {
+  return Array.from({ length: matrix.length / dim }, (_, r) => [...matrix.subarray(r * dim, (r + 1) * dim)]);
+}
+
+/** What a faultless float32 implementation gives. */
+function outputsOf(
+  { embeddings, weights, labels, dim }: LossProblem,
+  change: { m3?: number; counting?: number[] } = {},
+) {
+  const { m3 = MARGIN, counting } = change;
+  const { reducedLoss, dEmbeddings, dWeights } = reference({
+    ...{ embeddings: rowsOf(embeddings, dim), weights: rowsOf(weights, dim), labels: [...labels], scale: SCALE, m3 },
+    sampleWeights: counting && [...labels].map((_, i) => Number(counting.includes(i))),
+  });
+  return {
+    loss: reducedLoss,
+    dEmbeddings: Float32Array.from(dEmbeddings.flat()),
+    dWeights: Float32Array.from(dWeights.flat()),
+  };
+}
+
+const everySample = samplesToCheck(problem);
+
+describe('relativeError', () => {
+  test('is float32 rounding for the right results, all samples or some', () => {
+    expect(everySample).toHaveLength(9);
+    expect(relativeError(problem, everySample, outputsOf(problem))).toBeLessThan(1e-7);
+    const some = [1, 4, 8];
+    expect(relativeError(problem, some, outputsOf(problem, { counting: some }))).toBeLessThan(1e-7);
+  });
+
+  test('sees a slightly wrong margin', () => {
+    expect(relativeError(problem, everySample, outputsOf(problem, { m3: 0.351 }))).toBeGreaterThan(1e-3);
+  });
+
+  test.each(['dEmbeddings', 'dWeights'] as const)(
+    'sees one wrong element of %s, also of a sample that weighs 0',
+    (name) => {
+      const outputs = outputsOf(problem, { counting: [1] });
+      outputs[name][0] = (outputs[name][0] as number) + 0.5;
+      expect(relativeError(problem, [1], outputs)).toBeGreaterThan(1e-3);
+    },
+  );
+
+  test.each(['dEmbeddings', 'dWeights'] as const)('is NaN for a NaN or a missing end in %s', (name) => {
+    const outputs = outputsOf(problem);
+    expect(relativeError(problem, everySample, { ...outputs, [name]: outputs[name].subarray(1) })).toBeNaN();
+    outputs[name][3] = Number.NaN;
+    expect(relativeError(problem, everySample, outputs)).toBeNaN();
+  });
+
+  test('judges the loss alone where there are no gradients', () => {
+    const { loss } = outputsOf(problem);
+    expect(relativeError(problem, everySample, { loss })).toBeLessThan(1e-12);
+    expect(relativeError(problem, everySample, { loss: loss * 1.01 })).toBeCloseTo(0.01, 6);
+  });
+});
+
+describe('samplesToCheck', () => {
+  test('spreads what it can afford evenly over a large batch', () => {
+    const samples = samplesToCheck({ ...problem, batch: 512, classes: 10575, dim: 512 });
+    expect(samples.length).toBe(15); // 0.5 GFLOP at 6 C D each
+    expect(samples[0]).toBe(17);
+    expect(samples[14]).toBe(494);
+    const weights = sampleWeightsFor({ ...problem, batch: 512 }, samples) as Float32Array;
+    expect(weights.reduce((a, b) => a + b)).toBe(15);
+    expect(weights[494]).toBe(1);
+  });
+
+  test('affords one sample whatever it costs', () => {
+    expect(samplesToCheck({ ...problem, batch: 2, classes: 2 ** 27, dim: 512 })).toEqual([1]);
+  });
+});
+
+test('the problem is the same in every process, and as it is described', () => {
+  const { embeddings, weights, labels, dim } = makeProblem({ batch: 400, classes: 50, dim: 128 });
+  const [first] = makeProblem({ batch: 400, classes: 50, dim: 128 }).embeddings;
+  expect(embeddings[0]).toBe(first);
+  expect(new Set(labels).size).toBe(50);
+  const { targetCosine } = reference({
+    ...{ embeddings: rowsOf(embeddings, dim), weights: rowsOf(weights, dim), labels: [...labels], scale: SCALE },
+  });
+  expect(targetCosine.reduce((a, b) => a + b) / 400).toBeCloseTo(0.45, 1);
+});
