@@ -6,7 +6,15 @@ import { registerKernels } from '../../src/kernels/register.js';
 import { composedExecutor } from '../../src/loss/composed.js';
 import { cosFaceLoss } from '../../src/loss/cosface-loss.js';
 import { HARD_PROBLEMS, SCALES, UNSTEADY_PROBLEMS } from '../hard-problems.js';
-import { attrsOf, errorsOf, outcomeOf, type ProblemOptions, randomProblem, relativeError, tensorsOf } from '../problem.js';
+import {
+  attrsOf,
+  errorsOf,
+  outcomeOf,
+  type ProblemOptions,
+  randomProblem,
+  relativeError,
+  tensorsOf,
+} from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
 import { backend, describeTensorflow, tf } from './tfjs-node.js';
 
@@ -60,7 +68,10 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     ['all margins', { m1: 1.3, m2: 0.2, m3: 0.1 }],
     ['sum', { reduction: 'sum' as const }],
     ['none', { reduction: 'none' as const }],
-    ['none with a loss gradient', { reduction: 'none' as const, lossGradient: Array.from({ length: 19 }, (_, i) => i - 7) }],
+    [
+      'none with a loss gradient',
+      { reduction: 'none' as const, lossGradient: Array.from({ length: 19 }, (_, i) => i - 7) },
+    ],
   ])('%s agrees with the reference', (_, options) => {
     expectExact(random(options));
   });
@@ -128,16 +139,48 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
   test.each<[string, (good: MarginSoftmaxTensors) => Record<string, Tensor>, object]>([
     ['labels of float32', (t) => ({ labels: t.labels.toFloat() }), { code: 'COSFACE_DTYPE', argument: 'labels' }],
     ['labels of bool', (t) => ({ labels: t.labels.cast('bool') }), { code: 'COSFACE_DTYPE', argument: 'labels' }],
-    ['embeddings of int32', (t) => ({ embeddings: t.embeddings.toInt() }), { code: 'COSFACE_DTYPE', argument: 'embeddings' }],
-    ['embeddings of rank 1', (t) => ({ embeddings: t.embeddings.flatten() }), { code: 'COSFACE_RANK', argument: 'embeddings' }],
+    [
+      'embeddings of int32',
+      (t) => ({ embeddings: t.embeddings.toInt() }),
+      { code: 'COSFACE_DTYPE', argument: 'embeddings' },
+    ],
+    [
+      'embeddings of rank 1',
+      (t) => ({ embeddings: t.embeddings.flatten() }),
+      { code: 'COSFACE_RANK', argument: 'embeddings' },
+    ],
     ['weights of rank 3', (t) => ({ weights: t.weights.expandDims(0) }), { code: 'COSFACE_RANK', argument: 'weights' }],
     ['labels of rank 2', (t) => ({ labels: t.labels.expandDims(0) }), { code: 'COSFACE_RANK', argument: 'labels' }],
-    ['weights of another dim', (t) => ({ weights: t.weights.slice([0, 0], [37, 16]) }), { code: 'COSFACE_SHAPE', argument: 'weights' }],
-    ['labels of another batch', (t) => ({ labels: t.labels.slice(0, 18) }), { code: 'COSFACE_SHAPE', argument: 'labels' }],
-    ['sampleWeights too short', () => ({ sampleWeights: tf.ones([3]) }), { code: 'COSFACE_SHAPE', argument: 'sampleWeights' }],
-    ['sampleMargins of rank 2', () => ({ sampleMargins: tf.ones([19, 1]) }), { code: 'COSFACE_RANK', argument: 'sampleMargins' }],
-    ['a NaN', (t) => ({ embeddings: t.embeddings.mul(Number.NaN) }), { code: 'COSFACE_NOT_FINITE', argument: 'embeddings', index: 0 }],
-    ['a margin out of range', () => ({ sampleMargins: tf.fill([19], 3) }), { code: 'COSFACE_MARGIN_RANGE', argument: 'sampleMargins', index: 0 }],
+    [
+      'weights of another dim',
+      (t) => ({ weights: t.weights.slice([0, 0], [37, 16]) }),
+      { code: 'COSFACE_SHAPE', argument: 'weights' },
+    ],
+    [
+      'labels of another batch',
+      (t) => ({ labels: t.labels.slice(0, 18) }),
+      { code: 'COSFACE_SHAPE', argument: 'labels' },
+    ],
+    [
+      'sampleWeights too short',
+      () => ({ sampleWeights: tf.ones([3]) }),
+      { code: 'COSFACE_SHAPE', argument: 'sampleWeights' },
+    ],
+    [
+      'sampleMargins of rank 2',
+      () => ({ sampleMargins: tf.ones([19, 1]) }),
+      { code: 'COSFACE_RANK', argument: 'sampleMargins' },
+    ],
+    [
+      'a NaN',
+      (t) => ({ embeddings: t.embeddings.mul(Number.NaN) }),
+      { code: 'COSFACE_NOT_FINITE', argument: 'embeddings', index: 0 },
+    ],
+    [
+      'a margin out of range',
+      () => ({ sampleMargins: tf.fill([19], 3) }),
+      { code: 'COSFACE_MARGIN_RANGE', argument: 'sampleMargins', index: 0 },
+    ],
   ])('%s: an error that says so, and nothing left behind', (_, change, expected) => {
     tf.tidy(() => {
       const good = tensorsOf(random());
@@ -167,14 +210,20 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
       } catch (error) {
         caught = error;
       }
-      expect(caught).toMatchObject({ name: 'CosFaceError', code: 'COSFACE_LABEL_RANGE', argument: 'labels', index: 17 });
+      expect(caught).toMatchObject({
+        name: 'CosFaceError',
+        code: 'COSFACE_LABEL_RANGE',
+        argument: 'labels',
+        index: 17,
+      });
       expect((caught as Error).message).toMatch(/^COSFACE_LABEL_RANGE: labels\[17\] is 37\b[^{}]*$/);
     });
   });
 
   test('a scale that is none', () => {
     tf.tidy(() => {
-      const run = () => op.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), scale: -1, withGradients: false });
+      const run = () =>
+        op.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), scale: -1, withGradients: false });
       expect(run).toThrow(expect.objectContaining({ code: 'COSFACE_OPTION_RANGE', argument: 'scale' }));
     });
   });

@@ -4,7 +4,11 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['test/tensorflow/op-probe.cc', 'native/tensorflow/margin_softmax_op.cc', 'native/tensorflow/tensorflow_api.cc'];
+const SOURCES = [
+  'test/tensorflow/op-probe.cc',
+  'native/tensorflow/margin_softmax_op.cc',
+  'native/tensorflow/tensorflow_api.cc',
+];
 const HEADERS = ['native/tensorflow/margin_softmax_op.h', 'native/tensorflow/tensorflow_api.h'];
 const PRODUCT = 'build-test/op-probe.node';
 const FLAGS = ['-std=c++20', '-O1', '-shared', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];

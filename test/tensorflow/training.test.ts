@@ -15,8 +15,18 @@ describeTensorflow('training on the backend tensorflow', () => {
       const loss = (x: Tensor, w: Tensor) => tf.mul(cosFaceLoss(tf.matMul(x, tf.eye(8)), w, labels, { scale: 16 }), 3);
       const [dx, dw] = tf.grads(loss)([embeddings, weights]);
       const { dEmbeddings, dWeights } = reference(problem);
-      expect(relativeError(dx?.dataSync() ?? [], dEmbeddings.flat().map((g) => 3 * g))).toBeLessThan(1e-5);
-      expect(relativeError(dw?.dataSync() ?? [], dWeights.flat().map((g) => 3 * g))).toBeLessThan(1e-5);
+      expect(
+        relativeError(
+          dx?.dataSync() ?? [],
+          dEmbeddings.flat().map((g) => 3 * g),
+        ),
+      ).toBeLessThan(1e-5);
+      expect(
+        relativeError(
+          dw?.dataSync() ?? [],
+          dWeights.flat().map((g) => 3 * g),
+        ),
+      ).toBeLessThan(1e-5);
     });
   });
 
@@ -59,11 +69,16 @@ describeTensorflow('training on the backend tensorflow', () => {
   test('model.fit with the head', async () => {
     const model = tf.sequential();
     const head = cosFaceHead({ numClasses: 4, scale: 16, margin: 0.2 });
-    model.add(tf.layers.dense({ units: 8, inputShape: [4], kernelInitializer: tf.initializers.glorotNormal({ seed: 1 }) }));
+    model.add(
+      tf.layers.dense({ units: 8, inputShape: [4], kernelInitializer: tf.initializers.glorotNormal({ seed: 1 }) }),
+    );
     model.add(head as never);
     model.compile({ optimizer: tf.train.adam(0.02), loss: head.loss as never, metrics: [head.accuracy as never] });
     const faces = tf.tidy(() => tf.tile(tf.eye(4), [8, 1]).add(tf.randomNormal([32, 4], 0, 0.05, 'float32', 7)));
-    const labels = tf.tensor1d(Array.from({ length: 32 }, (_, i) => i % 4), 'int32');
+    const labels = tf.tensor1d(
+      Array.from({ length: 32 }, (_, i) => i % 4),
+      'int32',
+    );
     const { history } = await (model as LayersModel).fit(faces, labels, { epochs: 30, batchSize: 16, verbose: 0 });
     const losses = history['loss'] as number[];
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 4);

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { lastLines, runCommand } from '../run-command.js';
+import { runCommand } from '../run-command.js';
 import type { Python } from './find-tools.js';
 import { removeFolder, scratchFolder } from './scratch-folder.js';
 import { setupError } from './setup-error.js';
@@ -67,9 +67,7 @@ async function runNodePreGyp(
   const built = bindingFolder(scratch);
   if (status === 0 && existsSync(built) && readdirSync(built).includes('tfjs_binding.node')) return;
   const hint = headers ? '' : '\nNo Node headers were found beside node, so node-gyp tried to download them.';
-  throw setupError(
-    `tfjs-node's binding could not be built:\n${lastLines(errorsIn(stdout + stderr), 12)}${hint}\nAll of it: ${log}`,
-  );
+  throw setupError(`tfjs-node's binding could not be built:\n${errorsIn(stdout + stderr)}${hint}\nAll of it: ${log}`);
 }
 
 /** The prefix whose include/node has Node's headers, as a distribution or the official archive puts them. */
@@ -87,8 +85,12 @@ function resolveNodeGyp(): string | undefined {
   }
 }
 
-/** The lines of a build that say what failed, or all of them if none looks like it. */
+/** The first lines of a build that say what failed: the compiler's or linker's, else node-gyp's own. */
 function errorsIn(output: string): string {
-  const lines = output.split('\n').filter((line) => /\berror\b|not found|No such file|ERR!/i.test(line));
-  return lines.length > 0 ? lines.join('\n') : output;
+  const lines = output.split('\n');
+  const tools = lines.filter(
+    (line) => /error:|undefined reference|cannot find|not found/i.test(line) && !/ERR!/.test(line),
+  );
+  const said = tools.length > 0 ? tools : lines.filter((line) => /gyp ERR! (stack|not ok)|ERR!.*Error/.test(line));
+  return said.slice(0, 8).join('\n');
 }

@@ -17,8 +17,9 @@ export function scratchFolder(parent: string, name: string): string {
   return folder;
 }
 
+/** Tries for a second: a compiler whose parent was killed may still be writing there. */
 export function removeFolder(path: string): void {
-  rmSync(path, { recursive: true, force: true });
+  rmSync(path, { recursive: true, force: true, maxRetries: 4, retryDelay: 100 });
 }
 
 function isRunning(pid: number): boolean {
