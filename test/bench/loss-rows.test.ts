@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { faultOf } from '../../bench/loss/fault-of.js';
+import { rowEnvironment } from '../../bench/loss/row-environment.js';
 import { flopsOf, type LossRow, lossRows } from '../../bench/loss/rows.js';
 
 const shape = { batch: 512, classes: 10575, dim: 512 };
@@ -34,6 +35,18 @@ test('a backend: the kernel against the bare products, the composed ops and what
   expect(rows.slice(0, 4).every((row) => row.classes === 10575 && !row.overhead)).toBe(true);
   expect(rows.slice(4).map(({ method }) => method)).toEqual(['native', 'composed', 'plain']);
   expect(rows.slice(4).every((row) => row.classes === 3 && row.overhead)).toBe(true);
+});
+
+test('the environment of a row: the kernel or nothing, never the kernel, an instruction set of its own', () => {
+  const environments = (backend: 'native' | 'cpu') => lossRows(shape, [backend], kernel).map(rowEnvironment);
+  expect(
+    environments('cpu')
+      .map((env) => env['COSFACE_BACKEND'])
+      .slice(0, 4),
+  ).toEqual(['native', 'js', 'js', 'js']);
+  expect(environments('native').every((env) => env['COSFACE_BACKEND'] === 'native')).toBe(true);
+  const isas = environments('native').map((env) => env['COSFACE_ISA']);
+  expect(isas).toEqual([undefined, undefined, 'scalar', 'scalar', undefined, undefined, undefined]);
 });
 
 test('flops: three products for gradients, one for the loss alone', () => {

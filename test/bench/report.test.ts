@@ -13,7 +13,12 @@ const report: LossReport = {
   machine: { cpu: 'Some CPU', processors: 2, memoryBytes: 8e9, os: 'linux x64 6', node: '20.0.0', loadAverage: 0.25 },
   ...{ commit: 'abc', date: '2026-01-02T03:04:05.000Z', command: 'npx cosface bench loss' },
   measured: { time: 'T', peakBytes: 'P', relativeError: 'E', data: 'D' },
-  rows: [native, plain, { ...native, backend: 'cpu', classes: 3, batch: 4, dim: 8, medianMs: 0.0123 }],
+  rows: [
+    native,
+    plain,
+    { ...plain, backend: 'tensorflow' },
+    { ...native, backend: 'cpu', classes: 3, batch: 4, dim: 8, medianMs: 0.0123 },
+  ],
   skipped: [
     {
       name: 'plain gradients',
@@ -45,6 +50,8 @@ test('the text has one table a shape, ratios to the kernel of the same backend, 
   expect(text.match(/^N = .*$/gm)).toEqual(['N = 512, C = 10,575, D = 512', 'N = 4, C = 3, D = 8']);
   expect(text).toMatch(/^wasm +native gradients +avx2 +2 +80.0 ms +500 us +208 +3.0 MiB +2.0e-7 +1.00 x$/m);
   expect(text).toMatch(/^wasm +plain gradients +wasm-simd +2 +3.40 s .* 42.50 x$/m);
+  // No kernel on that backend to compare with.
+  expect(text).toMatch(/^tensorflow +plain gradients .* 2.0e-7$/m);
   expect(text).toMatch(/^cpu +native gradients +avx2 +2 +12.3 us/m);
   expect(text).toMatch(/^FAILED: cpu composed gradients, N = 1, C = 2, D = 3: wrong$/m);
   expect(text).toMatch(/^skipped: cpu plain gradients, N = 1, C = 2, D = 3: slow$/m);
