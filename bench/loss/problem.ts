@@ -14,7 +14,7 @@ export interface LossProblem extends Shape {
 }
 
 /** How `makeProblem` draws, for a report. */
-export const PROBLEM_DESCRIPTION =
+export const PROBLEM_DESCRIPTION: string =
   'class centres uniform in [-1, 1]^D, labels uniform, each embedding its class centre plus twice as much noise ' +
   '(target cosine about 0.45, others about 0), from a fixed seed; scale 64, margin 0.35';
 
