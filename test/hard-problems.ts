@@ -60,7 +60,12 @@ export const HARD_PROBLEMS: Record<string, ReferenceProblem> = {
 
 /** A margin on the angle where the angle is 0 or pi and has no finite derivative by the cosine. */
 export const UNSTEADY_PROBLEMS: Record<string, ReferenceProblem> = {
-  'an angular margin at cosine 1': { ...plain, m3: 0, m2: 0.5, embeddings: plain.labels.map((y) => plain.weights[y] as number[]) },
+  'an angular margin at cosine 1': {
+    ...plain,
+    m3: 0,
+    m2: 0.5,
+    embeddings: plain.labels.map((y) => plain.weights[y] as number[]),
+  },
   'an angular margin at cosine -1': {
     ...plain,
     ...{ m3: 0, m2: 0.5 },

@@ -1,7 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import type { MarginSoftmaxGradAttrs } from '../src/kernels/kernel-names.js';
+import type { MarginSoftmaxAttrs } from '../src/kernels/kernel-names.js';
 import {
   differentiableMarginSoftmax,
   type MarginSoftmaxExecutor,
@@ -30,7 +30,14 @@ export type ProblemOptions = Omit<ReferenceProblem, 'embeddings' | 'weights' | '
 };
 
 /** Rows in [-1, 1)^D, rounded to float32 so that the reference sees what the kernels see. */
-export function randomProblem({ batch, classes, dim, seed = 1, scale = 64, ...rest }: ProblemOptions): ReferenceProblem {
+export function randomProblem({
+  batch,
+  classes,
+  dim,
+  seed = 1,
+  scale = 64,
+  ...rest
+}: ProblemOptions): ReferenceProblem {
   const random = randomNumbers(seed);
   const matrix = (rows: number) =>
     Array.from({ length: rows }, () => Array.from({ length: dim }, () => Math.fround(2 * random() - 1)));
@@ -43,10 +50,10 @@ export function randomProblem({ batch, classes, dim, seed = 1, scale = 64, ...re
   };
 }
 
-export function attrsOf(problem: ReferenceProblem): MarginSoftmaxGradAttrs {
+export function attrsOf(problem: ReferenceProblem): MarginSoftmaxAttrs {
   const { scale, m1 = 1, m2 = 0, m3 = 0, ignoreLabel = -1 } = problem;
   const { reduction = 'mean', gradient = 'exact', sampleMarginTerm = 'm3' } = problem;
-  return { scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm };
+  return { scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm, withGradients: false };
 }
 
 export function tensorsOf(problem: ReferenceProblem): MarginSoftmaxTensors {
@@ -71,14 +78,23 @@ export interface Outcome {
 }
 
 /** Loss and gradients of a problem on the current backend; no tensor is left behind. */
-export function outcomeOf(executor: MarginSoftmaxExecutor, problem: ReferenceProblem, speculation?: Speculation): Outcome {
+export function outcomeOf(
+  executor: MarginSoftmaxExecutor,
+  problem: ReferenceProblem,
+  speculation?: Speculation,
+): Outcome {
   const { lossGradient } = problem;
   return tf.tidy(() => {
     const tensors = tensorsOf(problem);
     let cosine: tf.Tensor | undefined;
     let prediction: tf.Tensor | undefined;
     const { value, grads } = tf.valueAndGrads((embeddings: tf.Tensor, weights: tf.Tensor) => {
-      const result = differentiableMarginSoftmax(executor, { ...tensors, embeddings, weights }, attrsOf(problem), speculation);
+      const result = differentiableMarginSoftmax(
+        executor,
+        { ...tensors, embeddings, weights },
+        attrsOf(problem),
+        speculation,
+      );
       cosine = tf.keep(result.targetCosine);
       prediction = tf.keep(result.prediction);
       return result.loss;

@@ -65,7 +65,8 @@ export function reference(problem: ReferenceProblem): ReferenceResult {
     const total = shifted.reduce((a, b) => a + b, 0);
     const logRatio = total === 0 ? Number.NEGATIVE_INFINITY : top + Math.log(total);
     const miss = 1 / (1 + Math.exp(-logRatio));
-    const loss = weightOf(i) * (logRatio > 0 ? logRatio + Math.log1p(Math.exp(-logRatio)) : Math.log1p(Math.exp(logRatio)));
+    const loss =
+      weightOf(i) * (logRatio > 0 ? logRatio + Math.log1p(Math.exp(-logRatio)) : Math.log1p(Math.exp(logRatio)));
     result.loss.push(loss);
     result.reducedLoss += loss * share;
     result.targetCosine.push(own);
@@ -83,7 +84,11 @@ export function reference(problem: ReferenceProblem): ReferenceResult {
 }
 
 /** psi(m1 t + m2) - m3 and its derivative by the cosine. */
-function margined(cosine: number, problem: ReferenceProblem, sampleMargin: number | undefined): { value: number; slope: number } {
+function margined(
+  cosine: number,
+  problem: ReferenceProblem,
+  sampleMargin: number | undefined,
+): { value: number; slope: number } {
   const margins = { m1: problem.m1 ?? 1, m2: problem.m2 ?? 0, m3: problem.m3 ?? 0 };
   if (sampleMargin !== undefined) margins[problem.sampleMarginTerm ?? 'm3'] = sampleMargin;
   const { m1, m2, m3 } = margins;

@@ -1,4 +1,5 @@
 import {
+  clone,
   customGrad,
   engine,
   type GradSaveFunc,
@@ -49,23 +50,25 @@ export interface MarginSoftmaxResult {
  * A custom gradient, not one registered for the kernel: the engine fills the gradient of every unused output with
  * zeros, a C x D array to write for nothing, and it cannot save inputs that are optional.
  *
+ * `attrs.withGradients` is false; the tape decides.
+ *
  * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`.
  */
 export function differentiableMarginSoftmax(
   executor: MarginSoftmaxExecutor,
   tensors: MarginSoftmaxTensors,
-  attrs: MarginSoftmaxGradAttrs,
+  attrs: MarginSoftmaxAttrs,
   speculation?: Speculation,
 ): MarginSoftmaxResult {
   if (!engine().isTapeOn()) {
-    const [loss, targetCosine, prediction] = executor.marginSoftmax(tensors, { ...attrs, withGradients: false });
+    const [loss, targetCosine, prediction] = executor.marginSoftmax(tensors, attrs);
     return { loss, targetCosine, prediction } as MarginSoftmaxResult;
   }
   const withGradients = attrs.reduction !== 'none' || speculation?.hold === true;
   const names = Object.keys(tensors).filter((name) => name !== 'labels');
   const given: Tensor[] = names.map((name) => {
     const tensor = tensors[name] as Tensor;
-    return name === 'embeddings' || name === 'weights' ? tensor : constantOf([tensor], name, () => tensor.clone());
+    return name === 'embeddings' || name === 'weights' ? tensor : constantOf([tensor], name, () => clone(tensor));
   });
   let targetCosine: Tensor | undefined;
   let prediction: Tensor | undefined;
@@ -97,7 +100,7 @@ export function differentiableMarginSoftmax(
 
 /** Hands a kept tensor over to the scope that is current now. */
 function adopt(kept: Tensor): Tensor {
-  const tensor = kept.clone();
+  const tensor = clone(kept);
   kept.dispose();
   return tensor;
 }
@@ -118,7 +121,7 @@ function backward({ executor, tensors, attrs, ready, lossGradient, speculation }
   const factor = attrs.reduction !== 'none' || speculation ? commonValue(lossGradient) : undefined;
   if (speculation) speculation.hold = factor !== undefined;
   if (ready.length === 0 || factor === undefined) return executor.marginSoftmaxGrad(tensors, lossGradient, attrs);
-  return ready.map((gradient) => (factor === 1 ? gradient.clone() : mul(gradient, factor)));
+  return ready.map((gradient) => (factor === 1 ? clone(gradient) : mul(gradient, factor)));
 }
 
 /** The value that all elements share, or `undefined`; 0 for no elements. */
@@ -134,7 +137,7 @@ function once(tensors: MarginSoftmaxTensors, compute: () => Tensor[]): Tensor[] 
   const { embeddings, weights } = tensors;
   const gradients = compute();
   return gradients.map((gradient) =>
-    constantOf([embeddings, weights], 'the gradient of a margin softmax loss', () => gradient.clone()),
+    constantOf([embeddings, weights], 'the gradient of a margin softmax loss', () => clone(gradient)),
   );
 }
 

@@ -73,6 +73,7 @@ function unsupported(backendName: string): CosFaceError {
 function warnFallback(backendName: string, reason: CosFaceError): void {
   warnOnce(
     'COSFACE_COMPOSED_FALLBACK',
+    backendName,
     `no native kernel for the backend '${backendName}': plain TensorFlow.js operations are used, which are slower and ` +
       'take more memory. To get the native kernel, follow the advice below; to keep the composed operations without ' +
       `this warning, set COSFACE_BACKEND=js.\n${reason.message}`,

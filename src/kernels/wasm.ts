@@ -10,6 +10,9 @@ interface WasmBackend {
   disposeData(dataId: DataId): boolean;
 }
 
+/** A wasm heap ends at 4 GiB; malloc would take the size of a larger request modulo that. */
+const HEAP_ELEMENTS = 2 ** 32 / 4;
+
 /**
  * The `wasm` backend keeps tensors in one WebAssembly heap. An allocation may grow it, which detaches the heap's
  * ArrayBuffer and leaves every earlier view with length 0; hence the order that `TensorMemory` asks for.
@@ -19,17 +22,13 @@ export function wasmMemory(backend: object): TensorMemory {
   return {
     admit: (tensor) => void wasm.dataIdMap.get(tensor.dataId),
     allocate: (shape, dtype) => {
+      const size = util.sizeFromShape(shape);
+      if (size >= HEAP_ELEMENTS) throw noRoom(shape);
       const tensor = wasm.makeOutput(shape, dtype);
       // malloc answers 0 when the heap can grow no further; writing there would destroy the heap's first bytes.
-      if (wasm.dataIdMap.get(tensor.dataId).memoryOffset === 0 && util.sizeFromShape(shape) > 0) {
-        wasm.disposeData(tensor.dataId);
-        throw new CosFaceError(
-          'COSFACE_OUT_OF_MEMORY',
-          `the wasm backend has no room for a tensor of shape [${shape}]: its heap ends at 4 GiB. Use a smaller ` +
-            'batch, or another backend.',
-        );
-      }
-      return tensor;
+      if (size === 0 || wasm.dataIdMap.get(tensor.dataId).memoryOffset !== 0) return tensor;
+      wasm.disposeData(tensor.dataId);
+      throw noRoom(shape);
     },
     view: (tensor) => {
       const { memoryOffset } = wasm.dataIdMap.get(tensor.dataId);
@@ -39,4 +38,12 @@ export function wasmMemory(backend: object): TensorMemory {
     },
     release: (tensor) => void wasm.disposeData(tensor.dataId),
   };
+}
+
+function noRoom(shape: number[]): CosFaceError {
+  return new CosFaceError(
+    'COSFACE_OUT_OF_MEMORY',
+    `the wasm backend has no room for a tensor of shape [${shape}]: its heap ends at 4 GiB. Use a smaller batch, or ` +
+      'another backend.',
+  );
 }

@@ -12,19 +12,20 @@ import {
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { initializers, layers, type LayerVariable, type regularizers, type Shape } from '@tensorflow/tfjs-layers';
+import { initializers, type LayerVariable, layers, type regularizers, type Shape } from '@tensorflow/tfjs-layers';
 import type { Speculation } from '../kernels/margin-softmax-gradient.js';
 import {
+  type CheckedOptions,
   checkCommonOptions,
   checkNumber,
-  type CheckedOptions,
+  checkOptionNames,
   M1_RANGE,
   M2_RANGE,
   M3_RANGE,
   type Range,
 } from '../loss/check-options.js';
 import { runMarginSoftmax } from '../loss/run-margin-softmax.js';
-import type { GradientMode, Margins, MarginSoftmaxTensorResult } from '../loss/types.js';
+import type { GradientMode, MarginSoftmaxTensorResult, Margins } from '../loss/types.js';
 import { CosFaceError } from '../native/errors.js';
 import { headLabels } from './head-labels.js';
 import { deserializeObject, type SerializedObject, serializeObject } from './serializable-config.js';
@@ -64,6 +65,13 @@ export interface CosFaceHeadArgs {
   /** Whether the centres learn. Default true. */
   trainable?: boolean;
 }
+
+/** Those of `CosFaceHeadArgs`, and of every layer of tfjs-layers. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...['numClasses', 'scale', 'margin', 'm1', 'm2', 'm3', 'ignoreLabel', 'gradient'],
+  ...['centerInitializer', 'seed', 'centerRegularizer', 'name', 'trainable'],
+  ...['inputShape', 'batchInputShape', 'batchSize', 'dtype', 'inputDType', 'updatable', 'weights'],
+]);
 
 const CLASSES_RANGE: Range = {
   holds: (v) => Number.isInteger(v) && v >= 1 && v < 2 ** 31,
@@ -242,6 +250,7 @@ serialization.registerClass(CosFaceHead);
  * await model.fit(faces, labels);
  */
 export function cosFaceHead(args: CosFaceHeadArgs): CosFaceHead {
+  checkOptionNames(args, NAMES);
   return new CosFaceHead(args);
 }
 
@@ -262,5 +271,6 @@ function headMargins({ margin, m1, m2, m3 }: CosFaceHeadArgs): Margins {
 
 function defaultInitializer(dim: number, seed: number | null): Initializer {
   const config = { mean: 0, stddev: 1 / Math.sqrt(dim) };
-  return initializers.randomNormal(seed === null ? config : { ...config, seed });
+  // TensorFlow.js takes the seed 0 for none.
+  return initializers.randomNormal(seed === null ? config : { ...config, seed: seed === 0 ? Number.MIN_VALUE : seed });
 }

@@ -23,6 +23,6 @@ export function deserializeObject<T extends serialization.Serializable>(name: st
       { argument: name },
     );
   }
-  const [constructor, fromConfig] = entry;
-  return fromConfig(constructor, value.config) as T;
+  const [objectClass, fromConfig] = entry;
+  return fromConfig(objectClass, value.config) as T;
 }

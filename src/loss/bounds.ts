@@ -41,12 +41,16 @@ export function largestMargin({ numClasses, dim }: { numClasses: number; dim: nu
 /** The posterior for which the scale is checked; the paper's table in appendix A starts there. */
 const POSTERIOR = 0.9;
 
-/** Warns, once for each case, of a scale or a cosine margin outside the paper's bounds. They are advice, not limits. */
+/**
+ * Warns of a scale or a cosine margin outside the paper's bounds, once for each number of classes and dimensions: a
+ * schedule may change them at every step. The bounds are advice, not limits.
+ */
 export function warnOutOfBounds(scale: number, margins: Margins, numClasses: number, dim: number): void {
   const least = leastScale({ numClasses, posterior: POSTERIOR });
   if (scale < least) {
     warnOnce(
       'COSFACE_SCALE_BOUND',
+      `${numClasses} classes`,
       `scale ${scale} is below ${least.toFixed(2)}, the least for a posterior of ${POSTERIOR} among ${numClasses} classes ` +
         '(CosFace, eq. 6): the loss cannot come near 0. Use a larger scale; leastScale() gives the bound.',
     );
@@ -56,6 +60,7 @@ export function warnOutOfBounds(scale: number, margins: Margins, numClasses: num
   if (margins.m3 > largest) {
     warnOnce(
       'COSFACE_MARGIN_BOUND',
+      `${numClasses} classes, ${dim} dimensions`,
       `margin ${margins.m3} is above ${largest.toFixed(4)}, the largest that ${numClasses} classes in ${dim} dimensions ` +
         'leave room for (CosFace, eq. 7). Use a smaller margin or more dimensions; largestMargin() gives the bound.',
     );

@@ -37,9 +37,13 @@ export function checkTensors(
   ] as const) {
     if (size > 0) continue;
     const { shape } = name === 'weights' ? weights : embeddings;
-    throw new CosFaceError('COSFACE_SHAPE', `${name} has shape [${shape}], expected at least one class and one column.`, {
-      argument: name,
-    });
+    throw new CosFaceError(
+      'COSFACE_SHAPE',
+      `${name} has shape [${shape}], expected at least one class and one column.`,
+      {
+        argument: name,
+      },
+    );
   }
   const made: Tensor[] = [];
   try {
@@ -136,9 +140,13 @@ function checkVector(name: string, tensor: Tensor, batch: number, remedy: string
 
 function checkArray(name: string, values: ArrayLike<number>, batch: number, content: string): void {
   if (!Array.isArray(values) && !isTyped(values, 'Int32Array') && !isTyped(values, 'Float32Array')) {
-    throw new CosFaceError('COSFACE_DTYPE', `${name} is ${spell(values)}, expected a tensor or an array of ${content}.`, {
-      argument: name,
-    });
+    throw new CosFaceError(
+      'COSFACE_DTYPE',
+      `${name} is ${spell(values)}, expected a tensor or an array of ${content}.`,
+      {
+        argument: name,
+      },
+    );
   }
   checkLength(name, values.length, batch);
 }

@@ -1,5 +1,8 @@
 import { CosFaceError, spell } from '../native/errors.js';
-import type { LossOptions } from './types.js';
+import type { LossOptions, MarginTerm } from './types.js';
+
+/** What a float32 array makes of pi: rounded up. */
+const FLOAT_PI = Math.fround(Math.PI);
 
 /** The numbers that an option takes, and how to say so. */
 export interface Range {
@@ -7,13 +10,16 @@ export interface Range {
   readonly text: string;
 }
 
-export const SCALE_RANGE: Range = {
-  holds: (v) => v > 0 && v < Number.POSITIVE_INFINITY,
-  text: 'a finite number above 0',
-};
+export const SCALE_RANGE: Range = { holds: (v) => v > 0 && v <= 1e6, text: 'a number in (0, 1000000]' };
 export const M1_RANGE: Range = { holds: (v) => v > 0 && v <= 16, text: 'a number in (0, 16]' };
-export const M2_RANGE: Range = { holds: (v) => v >= 0 && v <= Math.PI, text: 'an angle in radians in [0, pi]' };
+export const M2_RANGE: Range = { holds: (v) => v >= 0 && v <= FLOAT_PI, text: 'an angle in radians in [0, pi]' };
 export const M3_RANGE: Range = { holds: (v) => v >= 0 && v <= 2, text: 'a number in [0, 2]' };
+/** Margins per sample may be negative, as an adaptive margin can be; common ones may not. */
+export const SAMPLE_MARGIN_RANGES: Record<MarginTerm, Range> = {
+  m1: M1_RANGE,
+  m2: { holds: (v) => Math.abs(v) <= FLOAT_PI, text: 'an angle in radians in [-pi, pi]' },
+  m3: { holds: (v) => Math.abs(v) <= 2, text: 'a number in [-2, 2]' },
+};
 const INT32_RANGE: Range = { holds: (v) => v === (v | 0), text: 'a whole number in [-2147483648, 2147483647]' };
 
 const COMMON_NAMES = ['scale', 'reduction', 'ignoreLabel', 'sampleWeights', 'sampleMargins', 'gradient'] as const;

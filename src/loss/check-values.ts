@@ -1,15 +1,19 @@
-import { all, cast, equal, greaterEqual, isFinite, less, logicalAnd, logicalOr, stack, type Tensor } from '@tensorflow/tfjs-core';
-import type { MarginSoftmaxGradAttrs, MarginTerm } from '../kernels/kernel-names.js';
+import {
+  all,
+  cast,
+  equal,
+  isFinite as finite,
+  greaterEqual,
+  less,
+  logicalAnd,
+  logicalOr,
+  stack,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
+import type { MarginSoftmaxGradAttrs } from '../kernels/kernel-names.js';
 import type { MarginSoftmaxTensors } from '../kernels/margin-softmax-gradient.js';
 import { CosFaceError } from '../native/errors.js';
-import { M1_RANGE, type Range } from './check-options.js';
-
-/** Per-sample margins may be negative, as an adaptive margin can be; common ones may not. */
-const SAMPLE_MARGIN_RANGES: Record<MarginTerm, Range> = {
-  m1: M1_RANGE,
-  m2: { holds: (v) => Math.abs(v) <= Math.fround(Math.PI), text: 'an angle in radians in [-pi, pi]' },
-  m3: { holds: (v) => Math.abs(v) <= 2, text: 'a number in [-2, 2]' },
-};
+import { SAMPLE_MARGIN_RANGES } from './check-options.js';
 
 /**
  * The checks of the values inside the tensors that the native kernel makes too, for the composed ops. One small
@@ -19,15 +23,16 @@ export function checkValues(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxG
   const { embeddings, weights, labels, sampleWeights, sampleMargins } = tensors;
   const classes = weights.shape[0] as number;
   const floats = { embeddings, weights, ...(sampleWeights && { sampleWeights }) };
-  const verdicts = Object.values(floats).map((tensor) => all(isFinite(tensor)));
+  const verdicts = Object.values(floats).map((tensor) => all(finite(tensor)));
   verdicts.push(all(validLabels(labels, classes, attrs.ignoreLabel)));
   const fine = all(stack(verdicts.map((verdict) => cast(verdict, 'bool')))).dataSync()[0];
   if (fine && !sampleMargins) return;
 
-  for (const [name, tensor] of Object.entries(floats)) {
-    if (!fine) refuse(name, tensor, Number.isFinite, notFinite(name, tensor));
+  if (!fine) {
+    for (const [name, tensor] of Object.entries(floats)) refuse(name, tensor, Number.isFinite, NOT_FINITE);
+    const allowed = (y: number) => y === attrs.ignoreLabel || (y >= 0 && y < classes);
+    refuse('labels', labels, allowed, labelRange(weights, attrs));
   }
-  if (!fine) refuse('labels', labels, (y) => y === attrs.ignoreLabel || (y >= 0 && y < classes), labelRange(weights, attrs));
   if (sampleMargins) {
     const range = SAMPLE_MARGIN_RANGES[attrs.sampleMarginTerm];
     refuse('sampleMargins', sampleMargins, range.holds, {
@@ -38,7 +43,7 @@ export function checkValues(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxG
 }
 
 /** [N] bool: a class index or the ignored label. */
-export function validLabels(labels: Tensor, classes: number, ignoreLabel: number): Tensor {
+function validLabels(labels: Tensor, classes: number, ignoreLabel: number): Tensor {
   const inRange = logicalAnd(greaterEqual(labels, 0), less(labels, classes));
   return logicalOr(inRange, equal(labels, ignoreLabel));
 }
@@ -48,19 +53,17 @@ interface Refusal {
   requirement: string;
 }
 
-function notFinite(name: string, tensor: Tensor): Refusal {
-  return {
-    code: 'COSFACE_NOT_FINITE',
-    requirement: `expected finite numbers only (${name} has shape [${tensor.shape}]). Look for a learning rate that is too high or a division by zero.`,
-  };
-}
+const NOT_FINITE: Refusal = {
+  code: 'COSFACE_NOT_FINITE',
+  requirement: 'expected a finite number. Check the data and, in training, the learning rate.',
+};
 
 function labelRange(weights: Tensor, { ignoreLabel }: MarginSoftmaxGradAttrs): Refusal {
   return {
     code: 'COSFACE_LABEL_RANGE',
     requirement:
-      `expected an integer in [0, ${weights.shape[0]}) or ignoreLabel (${ignoreLabel}), because weights has shape ` +
-      `[${weights.shape}]. Labels are zero-based; subtract 1 if the dataset counts from 1.`,
+      `expected a whole number in [0, ${weights.shape[0]}) because weights has shape [${weights.shape}], or ` +
+      `${ignoreLabel} to ignore the sample. Labels count from zero: subtract 1 if the data set counts from one.`,
   };
 }
 
@@ -69,5 +72,7 @@ function refuse(name: string, tensor: Tensor, holds: (value: number) => boolean,
   const values = tensor.dataSync();
   const index = values.findIndex((value) => !holds(value));
   if (index < 0) return;
-  throw new CosFaceError(code, `${name}[${index}] is ${values[index]}, ${requirement}`, { argument: name, index });
+  const columns = tensor.shape[1];
+  const place = columns === undefined ? index : `${Math.floor(index / columns)}, ${index % columns}`;
+  throw new CosFaceError(code, `${name}[${place}] is ${values[index]}, ${requirement}`, { argument: name, index });
 }

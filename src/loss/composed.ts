@@ -79,9 +79,14 @@ export function composedExecutor(chunkElements: number = CHUNK_ELEMENTS): Margin
 }
 
 /** N = 0, which several backends' reductions do not survive. */
-function emptyBatch({ embeddings, weights }: MarginSoftmaxTensors, perSample: boolean, withGradients: boolean): Tensor[] {
+function emptyBatch(
+  { embeddings, weights }: MarginSoftmaxTensors,
+  perSample: boolean,
+  withGradients: boolean,
+): Tensor[] {
   const outputs = [zeros(perSample ? [0] : []), zeros([0]), zeros([0], 'int32')];
-  if (withGradients) outputs.push(zeros(embeddings.shape as [number, number]), zeros(weights.shape as [number, number]));
+  if (withGradients)
+    outputs.push(zeros(embeddings.shape as [number, number]), zeros(weights.shape as [number, number]));
   return outputs;
 }
 

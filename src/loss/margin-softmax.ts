@@ -1,7 +1,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkChoice, checkNumber, checkOptionNames, M1_RANGE, M2_RANGE, M3_RANGE, optionNames } from './check-options.js';
+import {
+  checkChoice,
+  checkNumber,
+  checkOptionNames,
+  M1_RANGE,
+  M2_RANGE,
+  M3_RANGE,
+  optionNames,
+} from './check-options.js';
 import { runMarginSoftmax } from './run-margin-softmax.js';
-import type { Labels, Margins, MarginSoftmaxOptions, MarginSoftmaxTensorResult } from './types.js';
+import type { Labels, MarginSoftmaxOptions, MarginSoftmaxTensorResult, Margins } from './types.js';
 
 const NAMES = optionNames('m1', 'm2', 'm3', 'sampleMarginTerm');
 const TERMS = ['m1', 'm2', 'm3'] as const;

@@ -1,4 +1,18 @@
-import { abs, div, greater, greaterEqual, logicalAnd, max, mul, sqrt, square, sub, sum, type Tensor, where } from '@tensorflow/tfjs-core';
+import {
+  abs,
+  div,
+  greater,
+  greaterEqual,
+  logicalAnd,
+  max,
+  mul,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from '@tensorflow/tfjs-core';
 
 /** A row shorter than this is taken as the zero vector; COSFACE_ZERO_NORM of native/include/cosface/margin_softmax.h. */
 const ZERO_NORM = 1e-12;

@@ -91,12 +91,33 @@ describe.each(['cpu', 'wasm'])('composed ops on %s', (backend) => {
   test.each([
     ['labels', { labels: [0, 21, 0] }, 'COSFACE_LABEL_RANGE', 1],
     ['labels', { labels: [0, 1, -2] }, 'COSFACE_LABEL_RANGE', 2],
-    ['embeddings', { embeddings: [[1, 2], [3, Number.NaN], [1, 1]] }, 'COSFACE_NOT_FINITE', 3],
-    ['weights', { weights: Array.from({ length: 21 }, (_, c) => [1, c === 20 ? Number.POSITIVE_INFINITY : c]) }, 'COSFACE_NOT_FINITE', 41],
+    [
+      'embeddings',
+      {
+        embeddings: [
+          [1, 2],
+          [3, Number.NaN],
+          [1, 1],
+        ],
+      },
+      'COSFACE_NOT_FINITE',
+      3,
+    ],
+    [
+      'weights',
+      { weights: Array.from({ length: 21 }, (_, c) => [1, c === 20 ? Number.POSITIVE_INFINITY : c]) },
+      'COSFACE_NOT_FINITE',
+      41,
+    ],
     ['sampleWeights', { sampleWeights: [1, 1, Number.NEGATIVE_INFINITY] }, 'COSFACE_NOT_FINITE', 2],
     ['sampleMargins', { sampleMargins: [1, 2.5, 0] }, 'COSFACE_MARGIN_RANGE', 1],
     ['sampleMargins', { sampleMargins: [1, 0, 17], sampleMarginTerm: 'm1' as const }, 'COSFACE_MARGIN_RANGE', 1],
-    ['sampleMargins', { sampleMargins: [1, Number.NaN, 0], sampleMarginTerm: 'm2' as const }, 'COSFACE_MARGIN_RANGE', 1],
+    [
+      'sampleMargins',
+      { sampleMargins: [1, Number.NaN, 0], sampleMarginTerm: 'm2' as const },
+      'COSFACE_MARGIN_RANGE',
+      1,
+    ],
   ])('a bad value in %s is named: %o', (argument, bad, code, index) => {
     const problem = { ...randomProblem({ batch: 3, classes: 21, dim: 2 }), ...bad };
     expect(() => outcomeOf(composedExecutor(), problem)).toThrow(expect.objectContaining({ code, argument, index }));

@@ -1,0 +1,186 @@
+import * as tf from '@tensorflow/tfjs-core';
+// Registers the gradients of TensorFlow.js's own operations; tfjs-core alone has none.
+import '@tensorflow/tfjs-layers';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { arcFaceLoss } from '../../src/loss/arcface-loss.js';
+import { cosFaceLoss } from '../../src/loss/cosface-loss.js';
+import { marginSoftmax } from '../../src/loss/margin-softmax.js';
+import { marginSoftmaxLoss } from '../../src/loss/margin-softmax-loss.js';
+import { normFaceLoss } from '../../src/loss/normface-loss.js';
+import { sphereFaceLoss } from '../../src/loss/sphereface-loss.js';
+import { randomProblem, relativeError, tensorsOf } from '../problem.js';
+import { type ReferenceProblem, reference } from '../reference.js';
+
+const base = randomProblem({ batch: 6, classes: 9, dim: 4, scale: 16 });
+
+/** The backends' own kernels where there is a binary, the composed ops where there is none. */
+describe.each(['cpu', 'wasm'])('the losses on %s', (backend) => {
+  let x: tf.Tensor;
+  let w: tf.Tensor;
+  let y: tf.Tensor;
+  let before: number;
+
+  beforeEach(async () => {
+    await tf.setBackend(backend);
+    before = tf.memory().numTensors;
+    ({ embeddings: x, weights: w, labels: y } = tensorsOf(base));
+  });
+
+  afterEach(() => {
+    tf.dispose([x, w, y]);
+    expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+  });
+
+  function expectGradients(
+    loss: (x: tf.Tensor, w: tf.Tensor) => tf.Tensor,
+    problem: ReferenceProblem,
+    factor = 1,
+  ): void {
+    const expected = reference(problem);
+    const { value, grads } = tf.valueAndGrads(loss)([x, w]);
+    const scaled = (rows: number[][]) => rows.flat().map((g) => factor * g);
+    expect(relativeError(value.dataSync(), [factor * expected.reducedLoss])).toBeLessThan(1e-5);
+    expect(relativeError(grads[0]?.dataSync() ?? [], scaled(expected.dEmbeddings))).toBeLessThan(1e-5);
+    expect(relativeError(grads[1]?.dataSync() ?? [], scaled(expected.dWeights))).toBeLessThan(1e-5);
+    tf.dispose([value, grads]);
+  }
+
+  test('each named loss is its member of the family, with the papers’ defaults', () => {
+    expectGradients((a, b) => cosFaceLoss(a, b, y), { ...base, scale: 64, m3: 0.35 });
+    expectGradients((a, b) => arcFaceLoss(a, b, y), { ...base, scale: 64, m2: 0.5 });
+    expectGradients((a, b) => sphereFaceLoss(a, b, y), { ...base, scale: 64, m1: 4 });
+    expectGradients((a, b) => normFaceLoss(a, b, y), { ...base, scale: 64 });
+    expectGradients((a, b) => marginSoftmaxLoss(a, b, y), { ...base, scale: 64 });
+    expectGradients((a, b) => marginSoftmax(a, b, y).loss, { ...base, scale: 64 });
+  });
+
+  test('every option reaches the kernel', () => {
+    const sampleWeights = [1, 0, 2, 0.5, -1, 1];
+    const sampleMargins = [0.1, 0.2, 0.3, 0.4, 0.5, 0.25].map(Math.fround);
+    const options = { scale: 16, reduction: 'sum' as const, ignoreLabel: 3, sampleWeights, sampleMargins };
+    const problem = { ...base, ...options };
+    expectGradients((a, b) => cosFaceLoss(a, b, y, options), { ...problem, sampleMarginTerm: 'm3' });
+    expectGradients((a, b) => arcFaceLoss(a, b, y, options), { ...problem, sampleMarginTerm: 'm2' });
+    expectGradients((a, b) => sphereFaceLoss(a, b, y, options), { ...problem, sampleMarginTerm: 'm1' });
+    expectGradients((a, b) => normFaceLoss(a, b, y, options), { ...problem, sampleMarginTerm: 'm3' });
+    const all = {
+      ...options,
+      m1: 1.1,
+      m2: 0.1,
+      m3: 0.2,
+      sampleMarginTerm: 'm2' as const,
+      gradient: 'detached' as const,
+    };
+    expectGradients((a, b) => marginSoftmaxLoss(a, b, y, all), { ...base, ...all });
+    expectGradients((a, b) => cosFaceLoss(a, b, y, { scale: 16, margin: 0.1 }), { ...base, m3: 0.1 });
+  });
+
+  test('labels, weights and margins may be arrays or tensors', () => {
+    const numbers = [0.1, 0.2, 0.3, 0.4, 0.5, 0.25];
+    const problem = { ...base, sampleWeights: numbers.map(Math.fround), sampleMargins: numbers.map(Math.fround) };
+    const tensor = tf.tensor1d(numbers);
+    for (const [labels, values] of [
+      [base.labels, numbers],
+      [Int32Array.from(base.labels), Float32Array.from(numbers)],
+      [y, tensor],
+    ] as const) {
+      const options = { scale: 16, sampleWeights: values, sampleMargins: values };
+      expectGradients((a, b) => cosFaceLoss(a, b, labels, options), problem);
+    }
+    tensor.dispose();
+  });
+
+  test('the gradient that comes from above is a factor', () => {
+    expectGradients((a, b) => tf.mul(-3, cosFaceLoss(a, b, y, { scale: 16 })), { ...base, m3: 0.35 }, -3);
+    const none = { scale: 16, reduction: 'none' as const };
+    expectGradients((a, b) => tf.mean(cosFaceLoss(a, b, y, none)), { ...base, m3: 0.35 });
+    const lossGradient = [1, -2, 0, 3, 0.5, 1];
+    const expected = reference({ ...base, m3: 0.35, reduction: 'none', lossGradient });
+    const grads = tf.grads((a: tf.Tensor, b: tf.Tensor) => cosFaceLoss(a, b, y, none))(
+      [x, w],
+      tf.tensor1d(lossGradient),
+    );
+    expect(relativeError(grads[0]?.dataSync() ?? [], expected.dEmbeddings.flat())).toBeLessThan(1e-5);
+    expect(relativeError(grads[1]?.dataSync() ?? [], expected.dWeights.flat())).toBeLessThan(1e-5);
+    tf.dispose(grads);
+    before += 1; // the gradient given to tf.grads
+  });
+
+  test('one gradient alone, and both through other operations', () => {
+    const expected = reference({ ...base, m3: 0.35 });
+    const dX = tf.grad((a: tf.Tensor) => cosFaceLoss(a, w, y, { scale: 16 }))(x);
+    expect(relativeError(dX.dataSync(), expected.dEmbeddings.flat())).toBeLessThan(1e-5);
+    dX.dispose();
+    // x = v / 2: the loss does not see the length, its gradient by v is half of that by x.
+    const dV = tf.grad((v: tf.Tensor) => cosFaceLoss(tf.mul(v, 0.5), w, y, { scale: 16 }))(tf.keep(tf.mul(x, 2)));
+    expect(
+      relativeError(
+        dV.dataSync(),
+        expected.dEmbeddings.flat().map((g) => g / 2),
+      ),
+    ).toBeLessThan(1e-5);
+    dV.dispose();
+    before += 1; // 2 x
+  });
+
+  test('an optimiser brings the loss down, and leaks nothing', () => {
+    const centers = tf.variable(w as tf.Tensor2D);
+    const features = tf.variable(x as tf.Tensor2D);
+    const optimizer = tf.train.sgd(0.3);
+    const step = () =>
+      optimizer.minimize(() => cosFaceLoss(features, centers, y, { scale: 16 }) as tf.Scalar, true) as tf.Scalar;
+    const losses: number[] = [];
+    let after = { numTensors: 0, numDataBuffers: 0 };
+    for (let i = 0; i < 40; i++) {
+      const loss = step();
+      losses.push(loss.dataSync()[0] as number);
+      loss.dispose();
+      if (i === 0) after = tf.memory();
+    }
+    expect(losses.at(-1)).toBeLessThan(0.1 * (losses[0] as number));
+    expect(tf.memory()).toMatchObject({ numTensors: after.numTensors, numDataBuffers: after.numDataBuffers });
+    optimizer.dispose();
+    tf.dispose([centers, features]);
+  });
+
+  test('variableGrads finds both variables', () => {
+    const centers = tf.variable(w as tf.Tensor2D, true, `centers-${backend}`);
+    const { value, grads } = tf.variableGrads(() => cosFaceLoss(x, centers, y, { scale: 16 }) as tf.Scalar);
+    const dWeights = grads[`centers-${backend}`]?.dataSync() ?? [];
+    expect(relativeError(dWeights, reference({ ...base, m3: 0.35 }).dWeights.flat())).toBeLessThan(1e-5);
+    tf.dispose([value, grads, centers]);
+  });
+
+  test.each([
+    ['targetCosine', (a: tf.Tensor) => tf.sum(marginSoftmax(a, w, y).targetCosine)],
+    [
+      'targetCosine',
+      (a: tf.Tensor) => tf.add(marginSoftmax(a, w, y).loss, tf.sum(marginSoftmax(a, w, y).targetCosine)),
+    ],
+    ['prediction', (a: tf.Tensor) => tf.sum(tf.cast(marginSoftmax(a, w, y).prediction, 'float32'))],
+    ['sampleWeights', (a: tf.Tensor) => cosFaceLoss(a, w, y, { sampleWeights: tf.sum(a, 1) })],
+    ['sampleMargins', (a: tf.Tensor) => arcFaceLoss(a, w, y, { sampleMargins: tf.mean(a, 1) })],
+    [
+      'the gradient of a margin softmax loss',
+      (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => cosFaceLoss(b, w, y))(a)),
+    ],
+  ])('going back through %s throws instead of giving zeros', (argument, f) => {
+    expect(() => tf.grad(f)(x)).toThrow(expect.objectContaining({ code: 'COSFACE_NOT_DIFFERENTIABLE', argument }));
+  });
+
+  test('what must not be differentiated may still be looked at', () => {
+    const expected = reference({ ...base, m3: 0.35 });
+    let cosine: Float32Array | undefined;
+    let prediction: Int32Array | undefined;
+    const dX = tf.grad((a: tf.Tensor) => {
+      const result = marginSoftmax(a, w, y, { scale: 16, m3: 0.35, sampleWeights: tf.ones([6]) });
+      cosine = result.targetCosine.dataSync<'float32'>();
+      prediction = result.prediction.dataSync<'int32'>();
+      return result.loss;
+    })(x);
+    expect(relativeError(cosine ?? [], expected.targetCosine)).toBeLessThan(1e-6);
+    expect([...(prediction ?? [])]).toEqual(expected.prediction);
+    expect(relativeError(dX.dataSync(), expected.dEmbeddings.flat())).toBeLessThan(1e-5);
+    dX.dispose();
+  });
+});
