@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { root, run, StepError, skip } from './steps.mjs';
+import { root, run, StepError, skip, step } from './steps.mjs';
 import { findPython } from './tools.mjs';
 
 const REQUIREMENT = 'clang-format==18.1.8';
@@ -49,4 +49,4 @@ export function checkNativeFormat({ write = false } = {}) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href)
-  console.log(checkNativeFormat({ write: process.argv.includes('--write') }));
+  await step('layout of the C++ sources', () => checkNativeFormat({ write: process.argv.includes('--write') }));
