@@ -6,7 +6,7 @@ import { type Runnable, UnavailableError } from './method.js';
 import { prepare } from './prepare.js';
 import { makeProblem } from './problem.js';
 import { type RowAnswer, type RowRequest, WARM_UP_CALLS } from './row-answers.js';
-import { flopsOf, type LossRow } from './rows.js';
+import { flopsOf, type LossRow, TINY } from './rows.js';
 
 /**
  * One row's process: it prepares when asked, then makes one measurement for each turn. A process for each row, because
@@ -59,14 +59,19 @@ async function prepareRow(row: LossRow, limitMs: number): Promise<{ answer: RowA
 }
 
 /**
- * What a call of a row will take, from one of a 64th of its size. That also loads the code and starts the threads,
- * which must not count as memory of the row.
+ * What a call of a row will take: the cost of calling, from a tiny shape, and that of computing, from a 64th of the
+ * row. That also loads the code and starts the threads, which must not count as memory of the row.
  */
 async function estimateCall(row: LossRow): Promise<number> {
+  const calling = await callMs({ ...row, ...TINY });
   const smaller = { ...row, batch: Math.ceil(row.batch / 4), classes: Math.max(2, Math.ceil(row.classes / 16)) };
-  const runnable = await prepare(smaller, makeProblem(smaller));
-  const [first, second] = [timed(() => runnable.call()), timed(() => runnable.call())];
-  return (Math.min(first.ms, second.ms) * flopsOf(row)) / flopsOf(smaller);
+  const computing = Math.max(0, (await callMs(smaller)) - calling);
+  return calling + (computing * flopsOf(row)) / flopsOf(smaller);
+}
+
+async function callMs(row: LossRow): Promise<number> {
+  const runnable = await prepare(row, makeProblem(row));
+  return Math.min(...[1, 2, 3].map(() => timed(() => runnable.call()).ms));
 }
 
 function timed<T>(run: () => T): { ms: number; value: T } {

@@ -36,7 +36,7 @@ export interface LossRow extends Shape {
 }
 
 /** 96 multiply-adds a product: nothing beside the cost of a call. */
-const TINY: Shape = { batch: 4, classes: 3, dim: 8 };
+export const TINY: Shape = { batch: 4, classes: 3, dim: 8 };
 
 /** The kernel as it runs here by default. */
 export interface KernelChoice {
