@@ -44,6 +44,10 @@ export const HARD_PROBLEMS: Record<string, ReferenceProblem> = {
   'a row just too short to count': withRow(plain, 'embeddings', 2, axis(8, 3, 0.99e-12)),
   'a row just long enough': withRow(plain, 'embeddings', 2, axis(8, 3, 1.01e-12)),
   'a very long row': withRow(plain, 'embeddings', 2, [1e30, -2e30, 3e30, 0, 1e30, 0, 0, 1e29]),
+  'a zero embedding of a zero centre under an angular margin': {
+    ...withRow(withRow(plain, 'embeddings', 2, axis(8, 0, 0)), 'weights', plain.labels[2] as number, axis(8, 0, 0)),
+    m2: 0.5,
+  },
   'labels at both ends': { ...plain, labels: [0, 12, 0, 12, 0, 12, 0] },
   'all of one class': { ...plain, labels: plain.labels.map(() => 5) },
   'some ignored': { ...plain, labels: [-1, 3, -1, 0, 12, -1, 4] },

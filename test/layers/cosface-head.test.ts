@@ -94,7 +94,7 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     const { xs, labels } = clusters(12);
     const weights = labels.map((y) => classWeight[y as keyof typeof classWeight]);
     const embeddings = model.predict(xs) as tf.Tensor;
-    const start = centersOf(head).clone();
+    const start = tf.clone(centersOf(head));
     // fit divides by N, not by the number of weights that are not 0.
     const gradient = tf.grad((c: tf.Tensor) =>
       tf.div(
@@ -155,6 +155,11 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved as tf.io.ModelArtifacts));
     const loadedHead = headOf(loaded);
     expect(loadedHead.getConfig()).toEqual(head.getConfig());
+    expect(loadedHead.getConfig()).toMatchObject({
+      ...{ numClasses: CLASSES, scale: 16, m1: 1, m2: 0.1, m3: 0.2, ignoreLabel: -7, gradient: 'detached', seed: 5 },
+      centerInitializer: { className: 'RandomUniform', config: { minval: -0.5, maxval: 0.5, seed: 7 } },
+      centerRegularizer: { className: 'L1L2', config: { l2: expect.closeTo(1e-3) } },
+    });
     expect([...centersOf(loadedHead).dataSync()]).toEqual([...centersOf(head).dataSync()]);
     compile(loaded, loadedHead);
     compile(model, head);
@@ -266,8 +271,8 @@ describeNative('the work of a training step', () => {
     expect(registerKernels('cpu')).toBe(true);
   });
 
-  /** The names of the kernels of this package that a fit of one batch runs. */
-  async function kernelsOf(classWeight?: tfl.ClassWeight): Promise<string[]> {
+  /** The kernels of this package that a fit of one batch runs, each with the number of its outputs. */
+  async function kernelsOf(classWeight?: tfl.ClassWeight): Promise<[string, number][]> {
     const { model, head } = makeModel();
     compile(model, head);
     const { xs, labels } = clusters(8);
@@ -278,16 +283,31 @@ describeNative('the work of a training step', () => {
       await model.fit(xs, target, options);
       return [];
     });
-    return profile.kernels.map(({ name }) => name).filter((name) => [MarginSoftmax, MarginSoftmaxGrad].includes(name));
+    const own = profile.kernels.filter(({ name }) => [MarginSoftmax, MarginSoftmaxGrad].includes(name));
+    return own.map(({ name, outputShapes }) => [name, outputShapes.length]);
   }
 
-  const WEIGHTS = { 0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2 };
-
   test('is one forward call for loss, accuracy and gradients', async () => {
-    expect(await kernelsOf()).toEqual([MarginSoftmax]);
+    expect(await kernelsOf()).toEqual([[MarginSoftmax, 5]]);
   });
 
-  test('is a forward and a backward call with class weights', async () => {
-    expect(await kernelsOf(WEIGHTS)).toEqual([MarginSoftmax, MarginSoftmaxGrad]);
+  test('with class weights is a backward call too, and from the second step on no gradients in the forward one', async () => {
+    expect(await kernelsOf({ 0: 1, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2 })).toEqual([
+      [MarginSoftmax, 3],
+      [MarginSoftmaxGrad, 2],
+    ]);
+  });
+
+  test('an accuracy after a change of the centres is computed anew', () => {
+    const { head } = makeModel();
+    const centers = tf.clone(centersOf(head));
+    const target = tf.range(0, CLASSES, 1, 'int32');
+    const accuracies = tf.tidy(() => {
+      head.loss(target, centers);
+      const before = head.accuracy(target, centers).dataSync()[0];
+      head.setWeights([tf.reverse(centers, 0)]);
+      return [before, head.accuracy(target, centers).dataSync()[0]] as unknown as tf.TensorContainer;
+    });
+    expect(accuracies).toEqual([1, 0]);
   });
 });

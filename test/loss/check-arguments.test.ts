@@ -80,7 +80,7 @@ const TENSORS: Case[] = [
   ],
   [
     'two sample weights',
-    () => ({ options: { sampleWeights: [1, 1] } }),
+    () => ({ y: [0, 1, 2], options: { sampleWeights: [1, 1] } }),
     'COSFACE_SHAPE',
     'sampleWeights',
     'has 2 elements',
