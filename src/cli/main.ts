@@ -4,13 +4,14 @@ import { CosFaceError } from '../native/errors.js';
 import { findPackageRoot } from '../native/package-root.js';
 import { benchCommand } from './bench.js';
 import { buildCommand } from './build.js';
+import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { setupTensorflowCommand } from './setup-tensorflow.js';
 
 /** For a command line that cannot be understood; a command that fails exits with 1. */
 const USAGE_ERROR = 2;
 
-const COMMANDS = [benchCommand, buildCommand, doctorCommand, setupTensorflowCommand];
+const COMMANDS = [benchCommand, buildCommand, demoCommand, doctorCommand, setupTensorflowCommand];
 
 async function main(): Promise<void> {
   const program = new Command('cosface')
