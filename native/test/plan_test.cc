@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "allocation_counter.h"
+#include "cpu/workspace.h"
 #include "kernel_call.h"
 
 namespace cosface::test {
@@ -194,6 +196,23 @@ TEST(memory, the_workspace_is_kept_and_reused) {
   EXPECT_LE(allocations().live_bytes, kept + kib);
   cosface_release_workspace();
   EXPECT_LT(allocations().live_bytes, kept - mib / 2) << "release gives it back";
+}
+
+TEST(memory, of_two_callers_at_once_the_larger_workspace_is_kept) {
+  cosface_release_workspace();
+  const int64_t before = allocations().live_bytes;
+  for (const bool larger_ends_first : {false, true}) {
+    auto first = std::make_unique<workspace>(larger_ends_first ? 2 * mib : mib);
+    auto second = std::make_unique<workspace>(larger_ends_first ? mib : 2 * mib);
+    EXPECT_NE(first->data(), second->data());
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(first->data()) % 64, 0u);
+    first.reset();
+    second.reset();
+    EXPECT_GE(allocations().live_bytes - before, 2 * mib);
+    EXPECT_LT(allocations().live_bytes - before, 2 * mib + 16 * kib) << "the smaller one is freed";
+  }
+  cosface_release_workspace();
+  EXPECT_LT(allocations().live_bytes - before, kib);
 }
 
 TEST(memory, a_thousand_calls_take_no_more_than_one) {

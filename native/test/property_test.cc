@@ -14,7 +14,7 @@ constexpr problem_shape shape = {37, 53, 29};
 constexpr double scale = 30;
 
 // Two float results of one exact value: twice one result's tolerance.
-constexpr double loss_bound = 2 * 2e-6, gradient_bound = 2 * 1e-5;
+const double loss_bound = 2 * loss_tolerance(scale), gradient_bound = 2 * gradient_tolerance(scale);
 
 template <typename Function>
 void for_each_isa(const Function& run) {

@@ -187,18 +187,24 @@ TEST(semantics, weights_scale_losses_and_gradients) {
 }
 
 TEST(semantics, weights_of_any_size) {
-  // Gradients in proportion to 1e30 and 1e-30 stay inside float only if the factor is kept out of
-  // the fp32 products.
+  // Gradients in proportion to 1e33 and 1e-33 stay inside float only if the factor is kept out of
+  // the fp32 products, where it would meet a sum of exponentials of up to 2^92 or down to 2^-92.
   for_each_isa([](cosface_margin_softmax_options options) {
+    options.scale = 64;
     options.reduction = COSFACE_REDUCTION_SUM;
-    problem_data data = random_problem(shape, 12);
-    const kernel_results plain = run_ok(data, options);
-    for (const float weight : {1e30f, 1e-30f}) {
-      data.sample_weights.assign(shape.batch, weight);
-      const kernel_results weighted = run_ok(data, options);
-      EXPECT_LE(relative_error(weighted.loss, times(plain.loss, weight), 0), 1e-6) << weight;
-      EXPECT_LE(relative_error(weighted.d_embeddings, times(plain.d_embeddings, weight), 0), 1e-6) << weight;
-      EXPECT_LE(relative_error(weighted.d_weights, times(plain.d_weights, weight), 0), 1e-6) << weight;
+    for (const float direction : {1.0f, -1.0f}) {
+      // Every sample near (or opposite to) one centre that all classes share.
+      problem_data data = random_problem(shape, 12);
+      for (int64_t c = 0; c < shape.classes; c++) data.weight(c)[0] += 20;
+      for (int64_t i = 0; i < shape.batch; i++) data.embedding(i)[0] = 40 * direction;
+      const kernel_results plain = run_ok(data, options);
+      for (const float weight : {1e33f, 1e-33f}) {
+        data.sample_weights.assign(shape.batch, weight);
+        const kernel_results weighted = run_ok(data, options);
+        EXPECT_LE(relative_error(weighted.loss, times(plain.loss, weight), 0), 1e-6) << weight;
+        EXPECT_LE(relative_error(weighted.d_embeddings, times(plain.d_embeddings, weight), 0), 1e-6) << weight;
+        EXPECT_LE(relative_error(weighted.d_weights, times(plain.d_weights, weight), 0), 1e-6) << weight;
+      }
     }
   });
 }
