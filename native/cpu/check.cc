@@ -44,9 +44,9 @@ cosface_status find_in_matrix(const char* argument, const float* values, int64_t
 cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
                                cosface_error* error) {
   if (value >= least && value <= largest) return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1, "%s (%s) is %lld, expected a whole number in [%lld, %lld].",
-                    argument, letter, static_cast<long long>(value), static_cast<long long>(least),
-                    static_cast<long long>(largest));
+  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1,
+                    "%s (%s) is %lld, expected a whole number in [%lld, %lld].", argument, letter,
+                    static_cast<long long>(value), static_cast<long long>(least), static_cast<long long>(largest));
 }
 
 struct margin_range {
@@ -70,8 +70,8 @@ constexpr margin_range sample_range[] = {{"m1", 0, true, 16, "(0, 16] (angle mul
 
 cosface_status check_margin(const margin_range& range, double value, cosface_error* error) {
   if (range.holds(value)) return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_OPTION, range.name, -1, "%s is %g, expected a number in %s.", range.name, value,
-                    range.text);
+  return fill_error(error, COSFACE_ERROR_OPTION, range.name, -1, "%s is %g, expected a number in %s.", range.name,
+                    value, range.text);
 }
 
 cosface_status check_labels(const cosface_margin_softmax_problem& p, int32_t ignore_label, const int32_t* labels,
@@ -79,11 +79,12 @@ cosface_status check_labels(const cosface_margin_softmax_problem& p, int32_t ign
   for (int64_t i = 0; i < p.batch; i++) {
     const int32_t y = labels[i];
     if (y == ignore_label || (y >= 0 && y < p.classes)) continue;
-    return fill_error(error, COSFACE_ERROR_LABEL_RANGE, "labels", i,
-                      "labels[%lld] is %d, expected a whole number in [0, %lld) because weights has shape [%lld, %lld], "
-                      "or %d to ignore the sample. Labels count from zero: subtract 1 if the data set counts from one.",
-                      static_cast<long long>(i), y, static_cast<long long>(p.classes),
-                      static_cast<long long>(p.classes), static_cast<long long>(p.dim), ignore_label);
+    return fill_error(
+        error, COSFACE_ERROR_LABEL_RANGE, "labels", i,
+        "labels[%lld] is %d, expected a whole number in [0, %lld) because weights has shape [%lld, %lld], "
+        "or %d to ignore the sample. Labels count from zero: subtract 1 if the data set counts from one.",
+        static_cast<long long>(i), y, static_cast<long long>(p.classes), static_cast<long long>(p.classes),
+        static_cast<long long>(p.dim), ignore_label);
   }
   return COSFACE_OK;
 }
@@ -124,9 +125,9 @@ cosface_status check_shape(const cosface_margin_softmax_problem& p, cosface_erro
 
 cosface_status check_options(const cosface_margin_softmax_options& o, cosface_error* error) {
   if (!(o.scale > 0 && o.scale <= largest_scale))
-    return fill_error(error, COSFACE_ERROR_OPTION, "scale", -1,
-                      "scale is %g, expected a number in (0, 1e6]. The paper uses 64; leastScale() gives its lower bound.",
-                      o.scale);
+    return fill_error(
+        error, COSFACE_ERROR_OPTION, "scale", -1,
+        "scale is %g, expected a number in (0, 1e6]. The paper uses 64; leastScale() gives its lower bound.", o.scale);
   const double values[] = {o.m1, o.m2, o.m3};
   for (int k = 0; k < 3; k++)
     if (auto s = check_margin(common_range[k], values[k], error)) return s;
@@ -137,8 +138,8 @@ cosface_status check_options(const cosface_margin_softmax_options& o, cosface_er
     return fill_error(error, COSFACE_ERROR_OPTION, "gradient", -1, "gradient is %d, expected exact or detached.",
                       static_cast<int>(o.gradient));
   if (o.sample_margin_term < COSFACE_MARGIN_M1 || o.sample_margin_term > COSFACE_MARGIN_M3)
-    return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1, "sampleMarginTerm is %d, expected m1, m2 or m3.",
-                      static_cast<int>(o.sample_margin_term));
+    return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1,
+                      "sampleMarginTerm is %d, expected m1, m2 or m3.", static_cast<int>(o.sample_margin_term));
   if (o.threads < 0 || o.threads > 1024)
     return fill_error(error, COSFACE_ERROR_OPTION, "threads", -1,
                       "threads is %d, expected a whole number in [0, 1024]; 0 means one per processor.", o.threads);
@@ -154,7 +155,8 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
     const char* name;
     const void* data;
     int64_t count;
-  } required[] = {{"embeddings", p.embeddings, p.batch}, {"weights", p.weights, p.classes}, {"labels", p.labels, p.batch}};
+  } required[] = {
+      {"embeddings", p.embeddings, p.batch}, {"weights", p.weights, p.classes}, {"labels", p.labels, p.batch}};
   for (const auto& buffer : required)
     if (buffer.data == nullptr && buffer.count > 0)
       return fill_error(error, COSFACE_ERROR_SHAPE, buffer.name, -1, "%s is missing.", buffer.name);
@@ -163,8 +165,9 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
     return fill_error(error, COSFACE_ERROR_SHAPE, r.d_weights == nullptr ? "dWeights" : "dEmbeddings", -1,
                       "dEmbeddings and dWeights are produced together: give both or neither.");
   if (p.loss_gradient != nullptr && o.reduction != COSFACE_REDUCTION_NONE)
-    return fill_error(error, COSFACE_ERROR_OPTION, "reduction", -1,
-                      "reduction must be none where lossGradient is given: the gradient of each sample's loss says all.");
+    return fill_error(
+        error, COSFACE_ERROR_OPTION, "reduction", -1,
+        "reduction must be none where lossGradient is given: the gradient of each sample's loss says all.");
   return COSFACE_OK;
 }
 

@@ -19,8 +19,8 @@ cosface_status check_options(const cosface_margin_softmax_options& options, cosf
 // Pointers, labels, sample weights, margins and upstream gradient; O(N). `labels` is the copy that
 // the run will use, so that nobody can change a label between this check and its use.
 cosface_status check_samples(const cosface_margin_softmax_problem& problem,
-                             const cosface_margin_softmax_options& options,
-                             const int32_t* labels, cosface_error* error);
+                             const cosface_margin_softmax_options& options, const int32_t* labels,
+                             cosface_error* error);
 cosface_status check_buffers(const cosface_margin_softmax_problem& problem,
                              const cosface_margin_softmax_options& options,
                              const cosface_margin_softmax_results& results, cosface_error* error);

@@ -65,7 +65,10 @@ struct strip_target {
   int64_t panel_stride;
 };
 
-enum class pass_1_aim { row_maxima, exponentials };
+enum class pass_1_aim {
+  row_maxima,
+  exponentials
+};
 
 // Long enough for the widest tile of any kernel.
 constexpr int64_t largest_tile_columns = 64;
@@ -136,9 +139,9 @@ class job {
   cosface_margin_softmax_results& results_;
   const double base2_scale_;
 
-  row_range block_{};           // the row block in work
-  double share_ = 1;            // 1 / counted for the mean
-  double gradient_unit_ = 1;    // a power of two near the largest |upstream|, kept out of the fp32 operand
+  row_range block_{};         // the row block in work
+  double share_ = 1;          // 1 / counted for the mean
+  double gradient_unit_ = 1;  // a power of two near the largest |upstream|, kept out of the fp32 operand
   std::atomic<bool> not_finite_{false};
   std::atomic<int64_t> zero_embeddings_{0}, zero_weights_{0};
 };
@@ -188,7 +191,8 @@ void job::run_row_block(thread_team& team, row_range block) {
     fix_shifts(fixed_shift(o_.scale, p_.classes));
 
   const int64_t groups = (block.count + plan_.row_group - 1) / plan_.row_group;
-  team.for_each(groups * layout_.slabs, [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::exponentials); });
+  team.for_each(groups * layout_.slabs,
+                [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::exponentials); });
   if (not_finite_) return;
   team.for_each(block_panels, [this, &block](int32_t worker, int64_t panel) {
     const int64_t first = panel * k_.tile_columns, end = std::min(first + k_.tile_columns, block.count);
@@ -263,7 +267,8 @@ void job::fix_shifts(double shift) {
 // s too large for one shift: each row's largest negative logit is brought to about 0.
 void job::find_row_shifts(thread_team& team) {
   const int64_t groups = (block_.count + plan_.row_group - 1) / plan_.row_group;
-  team.for_each(groups * layout_.slabs, [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::row_maxima); });
+  team.for_each(groups * layout_.slabs,
+                [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::row_maxima); });
   const float* best = at<float>(layout_.best);
   float* shift = at<float>(layout_.shift);
   std::fill_n(shift, layout_.padded_rows, 0.0f);
@@ -363,11 +368,10 @@ void job::take_targets(class_range classes, int64_t row, float* strip, int64_t l
 void job::add_d_unit(const float* packed, int64_t count, row_range rows, strip_target e, int64_t slab, bool first) {
   const int64_t columns = k_.tile_columns, dim_panels = layout_.padded_dim / columns;
   for (int64_t panel = 0; panel < dim_panels; panel++) {
-    float* sum = at<float>(layout_.d_unit) +
-                 ((slab * dim_panels + panel) * layout_.padded_rows + rows.first) * columns;
+    float* sum = at<float>(layout_.d_unit) + ((slab * dim_panels + panel) * layout_.padded_rows + rows.first) * columns;
     for_each_tile(rows.count, k_.tile_rows, [&](int64_t i, int64_t height) {
-      k_.multiply_columns({height, count, e.data + i, e.ld, packed + panel * columns, layout_.weight_ld, sum + i * columns,
-                           columns, !first});
+      k_.multiply_columns({height, count, e.data + i, e.ld, packed + panel * columns, layout_.weight_ld,
+                           sum + i * columns, columns, !first});
     });
   }
 }
@@ -395,8 +399,7 @@ int32_t job::predict(int64_t i) const {
 // double, here and in both gradients. Test: kernel_accuracy_test, confident rows.
 double job::sum_negatives(int64_t i, double* unit_row) {
   double sum = 0;
-  for (int64_t slab = 0; slab < layout_.slabs; slab++)
-    sum += at<double>(layout_.sums)[slab * layout_.padded_rows + i];
+  for (int64_t slab = 0; slab < layout_.slabs; slab++) sum += at<double>(layout_.sums)[slab * layout_.padded_rows + i];
   const double shift = at<float>(layout_.shift)[i], whole = sum;
   bool loaded = false;
   for (int64_t slab = 0; slab < layout_.slabs; slab++) {
@@ -522,7 +525,8 @@ void job::pass_2(int32_t worker, int64_t task) {
   int64_t ld = layout_.exponential_ld;
   if (!plan_.keep) {
     float* packed = of_worker<float>(worker, layout_.worker_weights);
-    const strip_target again{of_worker<float>(worker, layout_.worker_exponentials), layout_.scratch_ld, k_.tile_columns};
+    const strip_target again{of_worker<float>(worker, layout_.worker_exponentials), layout_.scratch_ld,
+                             k_.tile_columns};
     pack_classes(packed, classes);
     recompute(packed, classes, again);
     e = again.data;
@@ -532,8 +536,7 @@ void job::pass_2(int32_t worker, int64_t task) {
   float* product = of_worker<float>(worker, layout_.worker_product);
   multiply_d_weights(e, ld, classes.count, product);
   double* sum = of_worker<double>(worker, layout_.worker_row);
-  for (int64_t c = 0; c < classes.count; c++)
-    finish_class(classes.first + c, product + c * layout_.padded_dim, sum);
+  for (int64_t c = 0; c < classes.count; c++) finish_class(classes.first + c, product + c * layout_.padded_dim, sum);
 }
 
 void job::multiply_d_weights(const float* e, int64_t ld, int64_t count, float* product) {
@@ -564,7 +567,8 @@ void job::finish_class(int64_t c, const float* product, double* sum) {
   const row_state* rows = at<row_state>(layout_.rows);
   const int32_t* order = at<int32_t>(layout_.label_order);
   const int32_t* end = order + block_.count;
-  for (const int32_t* i = std::lower_bound(order, end, c, [rows](int32_t a, int64_t label) { return rows[a].label < label; });
+  for (const int32_t *i =
+           std::lower_bound(order, end, c, [rows](int32_t a, int64_t label) { return rows[a].label < label; });
        i != end && rows[*i].label == c; i++)
     if (!rows[*i].ignored)
       k_.add_scaled(sum, p_.embeddings + (block_.first + *i) * p_.dim, rows[*i].target_factor * rows[*i].inverse_norm,
@@ -639,9 +643,10 @@ cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* prob
   if (cosface::debug_asks_for("plan")) cosface::print_plan(shape, plan);
   const cosface::workspace memory(static_cast<size_t>(plan.workspace_bytes));
   if (memory.data() == nullptr)
-    return cosface::fill_error(error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
-                               "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
-                               static_cast<long long>(plan.workspace_bytes));
+    return cosface::fill_error(
+        error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
+        "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
+        static_cast<long long>(plan.workspace_bytes));
   return cosface::job(*problem, *options, shape, plan, *kernels, memory.data(), *results).run(error);
 }
 

@@ -163,8 +163,11 @@ void print_plan(const call_shape& s, const cosface_margin_softmax_plan& p) {
                "cosface plan: N %lld, C %lld, D %lld, %s: %s, %d thread%s, %s%s, row block %lld, row group %lld, class "
                "slab %lld, class block %lld, workspace %.2f MiB\n",
                static_cast<long long>(s.batch), static_cast<long long>(s.classes), static_cast<long long>(s.dim),
-               s.gradients ? "loss and gradients" : "loss", cosface_isa_name(p.isa), p.threads, p.threads == 1 ? "" : "s",
-               !s.gradients ? "2NCD" : p.keep ? "exponentials kept (6NCD)" : "exponentials recomputed (8NCD)",
+               s.gradients ? "loss and gradients" : "loss", cosface_isa_name(p.isa), p.threads,
+               p.threads == 1 ? "" : "s",
+               !s.gradients ? "2NCD"
+               : p.keep     ? "exponentials kept (6NCD)"
+                            : "exponentials recomputed (8NCD)",
                p.row_shift ? " after a pass for row maxima (+2NCD)" : "", static_cast<long long>(p.row_block),
                static_cast<long long>(p.row_group), static_cast<long long>(p.class_slab),
                static_cast<long long>(p.class_block), static_cast<double>(p.workspace_bytes) / (1 << 20));

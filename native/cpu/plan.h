@@ -25,18 +25,18 @@ struct workspace_layout {
   int64_t scratch_ld;      // stride of a worker's own logits and exponentials [class_block][.]
 
   // shared
-  int64_t labels;          // int32 [N], the checked copy
-  int64_t rows;            // row_state [padded_rows]
-  int64_t label_order;     // int32 [Nb], rows sorted by label
-  int64_t shift;           // float [padded_rows]
-  int64_t sums;            // double [slabs][padded_rows], the negatives' exponentials
-  int64_t best;            // float [slabs][padded_rows]
-  int64_t best_class;      // int32 [slabs][padded_rows]
-  int64_t corrected;       // float [slabs][padded_rows], the best's exponential from double, or none
-  int64_t logit_operand;   // float [padded_rows / NR][D][NR]: s log2(e) x^, features down
+  int64_t labels;            // int32 [N], the checked copy
+  int64_t rows;              // row_state [padded_rows]
+  int64_t label_order;       // int32 [Nb], rows sorted by label
+  int64_t shift;             // float [padded_rows]
+  int64_t sums;              // double [slabs][padded_rows], the negatives' exponentials
+  int64_t best;              // float [slabs][padded_rows]
+  int64_t best_class;        // int32 [slabs][padded_rows]
+  int64_t corrected;         // float [slabs][padded_rows], the best's exponential from double, or none
+  int64_t logit_operand;     // float [padded_rows / NR][D][NR]: s log2(e) x^, features down
   int64_t gradient_operand;  // float [padded_dim / NR][Nb][NR]: x^ times each row's factor, samples down
-  int64_t d_unit;          // float [slabs][padded_dim / NR][padded_rows][NR]: pass 1's dx, unnormalised
-  int64_t exponentials;    // float [C][exponential_ld] where kept
+  int64_t d_unit;            // float [slabs][padded_dim / NR][padded_rows][NR]: pass 1's dx, unnormalised
+  int64_t exponentials;      // float [C][exponential_ld] where kept
 
   // one per worker, at workers + worker * worker_bytes
   int64_t workers;

@@ -47,7 +47,7 @@ bool counts(const reference_problem& p, const cosface_margin_softmax_options& o,
 // -log softmax(z)[y] without the cancellation of lse - z_y: softplus of log(sum of the others) - z_y.
 struct row_loss {
   double loss;
-  double miss;  // 1 - p_y
+  double miss;                 // 1 - p_y
   std::vector<double> others;  // p_c for c != y, 0 at y
 };
 

@@ -43,8 +43,16 @@ constexpr char forward_op[] = "CosfaceMarginSoftmaxV1";
 constexpr char gradient_op[] = "CosfaceMarginSoftmaxGradV1";
 
 namespace input {
-enum index : int { embeddings, weights, labels, sample_weights, sample_margins, margins, loss_gradient };
-}
+enum index : int {
+  embeddings,
+  weights,
+  labels,
+  sample_weights,
+  sample_margins,
+  margins,
+  loss_gradient
+};
+}  // namespace input
 
 class scoped_status {
  public:

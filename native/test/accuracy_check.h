@@ -68,12 +68,11 @@ class accuracy_group {
  private:
   static void compare(const kernel_results& got, const reference_results& expected, const natural_sizes& natural,
                       const cosface_margin_softmax_options& options, accuracy_errors& worst) {
-    const accuracy_errors e = {
-        relative_error(got.loss, expected.loss, 0),
-        std::abs(got.reduced_loss - expected.reduced_loss) / std::max(natural.loss_sum, DBL_MIN),
-        relative_error(got.d_embeddings, expected.d_embeddings, natural.d_embeddings),
-        relative_error(got.d_weights, expected.d_weights, natural.d_weights),
-        largest_difference(got.target_cosine, expected.target_cosine)};
+    const accuracy_errors e = {relative_error(got.loss, expected.loss, 0),
+                               std::abs(got.reduced_loss - expected.reduced_loss) / std::max(natural.loss_sum, DBL_MIN),
+                               relative_error(got.d_embeddings, expected.d_embeddings, natural.d_embeddings),
+                               relative_error(got.d_weights, expected.d_weights, natural.d_weights),
+                               largest_difference(got.target_cosine, expected.target_cosine)};
     EXPECT_LE(e.loss, loss_tolerance(options.scale));
     EXPECT_LE(e.reduced_loss, loss_tolerance(options.scale));
     EXPECT_LE(e.d_embeddings, gradient_tolerance(options.scale));

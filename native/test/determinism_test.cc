@@ -17,10 +17,14 @@ struct planned_case {
 
 std::vector<planned_case> planned_cases() {
   constexpr int64_t mib = int64_t{1} << 20;
-  return {{"kept", {96, 700, 48}, 64, 64 * mib},          {"kept in row blocks", {300, 900, 32}, 64, mib},
-          {"recomputed", {96, 700, 48}, 64, 0},           {"recomputed in row blocks", {700, 90, 16}, 64, 100},
-          {"row shift, kept", {96, 700, 48}, 160, 64 * mib}, {"row shift, recomputed", {96, 700, 48}, 1000, 0},
-          {"few rows", {3, 4000, 64}, 64, 64 * mib},      {"few classes", {900, 3, 64}, 64, 64 * mib},
+  return {{"kept", {96, 700, 48}, 64, 64 * mib},
+          {"kept in row blocks", {300, 900, 32}, 64, mib},
+          {"recomputed", {96, 700, 48}, 64, 0},
+          {"recomputed in row blocks", {700, 90, 16}, 64, 100},
+          {"row shift, kept", {96, 700, 48}, 160, 64 * mib},
+          {"row shift, recomputed", {96, 700, 48}, 1000, 0},
+          {"few rows", {3, 4000, 64}, 64, 64 * mib},
+          {"few classes", {900, 3, 64}, 64, 64 * mib},
           {"ragged", {127, 513, 65}, 64, 64 * mib}};
 }
 

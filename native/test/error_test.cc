@@ -56,7 +56,12 @@ std::vector<error_case> shape_errors() {
       {"batch 2^31", [](call& c) { c.problem.batch = int64_t{1} << 31; }, shape_error, "batch", -1, {"2147483648"}},
       {"classes 0", [](call& c) { c.problem.classes = 0; }, shape_error, "classes", -1, {"classes", "0", "[1, "}},
       {"classes -3", [](call& c) { c.problem.classes = -3; }, shape_error, "classes", -1, {"-3"}},
-      {"classes 2^31", [](call& c) { c.problem.classes = int64_t{1} << 31; }, shape_error, "classes", -1, {"2147483648"}},
+      {"classes 2^31",
+       [](call& c) { c.problem.classes = int64_t{1} << 31; },
+       shape_error,
+       "classes",
+       -1,
+       {"2147483648"}},
       {"dim 0", [](call& c) { c.problem.dim = 0; }, shape_error, "dim", -1, {"dim", "0", "[1, 16777216]"}},
       {"dim -1", [](call& c) { c.problem.dim = -1; }, shape_error, "dim", -1, {"-1"}},
       {"dim 2^24+1", [](call& c) { c.problem.dim = (1 << 24) + 1; }, shape_error, "dim", -1, {"16777217"}},
@@ -87,7 +92,12 @@ std::vector<error_case> option_errors() {
       {"m3 2.1", [](call& c) { c.options.m3 = 2.1; }, option, "m3", -1, {"2.1"}},
       {"m3 Inf", [=](call& c) { c.options.m3 = inf; }, option, "m3", -1, {"inf"}},
       {"reduction 3", [](call& c) { set_raw(c.options.reduction, 3); }, option, "reduction", -1, {"3", "mean"}},
-      {"term 0", [](call& c) { set_raw(c.options.sample_margin_term, 0); }, option, "sampleMarginTerm", -1, {"0", "m1"}},
+      {"term 0",
+       [](call& c) { set_raw(c.options.sample_margin_term, 0); },
+       option,
+       "sampleMarginTerm",
+       -1,
+       {"0", "m1"}},
       {"threads -1", [](call& c) { c.options.threads = -1; }, option, "threads", -1, {"-1", "[0, 1024]"}},
       {"threads 1025", [](call& c) { c.options.threads = 1025; }, option, "threads", -1, {"1025"}},
       {"budget -1", [](call& c) { c.options.workspace_bytes = -1; }, option, "workspaceBytes", -1, {"-1", ">= 0"}},
@@ -96,7 +106,10 @@ std::vector<error_case> option_errors() {
          c.data.loss_gradient.assign(shape.batch, 1);
          c.problem.loss_gradient = c.data.loss_gradient.data();
        },
-       option, "reduction", -1, {"none", "lossGradient"}},
+       option,
+       "reduction",
+       -1,
+       {"none", "lossGradient"}},
       {"isa 3", [](call& c) { set_raw(c.options.isa, 3); }, COSFACE_ERROR_UNSUPPORTED, "isa", -1, {"auto"}},
 #if !COSFACE_SANITIZE_address
       // To C++ these do not fit the enum's bits, and UndefinedBehaviorSanitizer stops at the load; a C
@@ -111,16 +124,17 @@ std::vector<error_case> option_errors() {
 
 error_case label_error(int64_t index, int32_t label) {
   const std::string place = "labels[" + std::to_string(index) + "] is " + std::to_string(label);
-  return {place, [=](call& c) { c.data.labels[index] = label; }, COSFACE_ERROR_LABEL_RANGE, "labels", index,
-          {place, "[0, 5)", "[5, 3]", "subtract 1"}};
+  return {place, [=](call& c) { c.data.labels[index] = label; }, COSFACE_ERROR_LABEL_RANGE, "labels",
+          index, {place, "[0, 5)", "[5, 3]", "subtract 1"}};
 }
 
 std::string spelled(float value) { return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"; }
 
-error_case element_error(const std::string& argument, std::vector<float> problem_data::* input, int64_t index,
+error_case element_error(const std::string& argument, std::vector<float> problem_data::*input, int64_t index,
                          int64_t width, float value) {
-  const std::string place = width == 1 ? "[" + std::to_string(index) + "]"
-                                       : "[" + std::to_string(index / width) + ", " + std::to_string(index % width) + "]";
+  const std::string place = width == 1
+                                ? "[" + std::to_string(index) + "]"
+                                : "[" + std::to_string(index / width) + ", " + std::to_string(index % width) + "]";
   return {argument + place + " " + spelled(value),
           [=](call& c) {
             if ((c.data.*input).empty()) (c.data.*input).assign(shape.batch, 1.0f);
@@ -128,7 +142,10 @@ error_case element_error(const std::string& argument, std::vector<float> problem
             c.problem = c.data.view();
             if (argument == "lossGradient") c.options.reduction = COSFACE_REDUCTION_NONE;
           },
-          COSFACE_ERROR_NOT_FINITE, argument, index, {argument + place + " is " + spelled(value), "finite"}};
+          COSFACE_ERROR_NOT_FINITE,
+          argument,
+          index,
+          {argument + place + " is " + spelled(value), "finite"}};
 }
 
 error_case margin_error(cosface_margin_term term, int64_t index, float value, const std::string& range) {
@@ -139,12 +156,15 @@ error_case margin_error(cosface_margin_term term, int64_t index, float value, co
             c.problem = c.data.view();
             c.options.sample_margin_term = term;
           },
-          COSFACE_ERROR_MARGIN_RANGE, "sampleMargins", index,
+          COSFACE_ERROR_MARGIN_RANGE,
+          "sampleMargins",
+          index,
           {"sampleMargins[" + std::to_string(index) + "]", range, "m" + std::to_string(term)}};
 }
 
 std::vector<error_case> value_errors() {
-  std::vector<error_case> cases = {label_error(0, 5), label_error(5, -2), label_error(3, INT32_MAX), label_error(2, INT32_MIN)};
+  std::vector<error_case> cases = {label_error(0, 5), label_error(5, -2), label_error(3, INT32_MAX),
+                                   label_error(2, INT32_MIN)};
   for (const float bad : {nan_value, infinity, -infinity}) {
     for (const int64_t index : {int64_t{0}, shape.batch * shape.dim - 1})
       cases.push_back(element_error("embeddings", &problem_data::embeddings, index, shape.dim, bad));
@@ -168,7 +188,8 @@ std::vector<error_case> value_errors() {
 
 std::vector<error_case> all_errors() {
   std::vector<error_case> cases = shape_errors();
-  for (const std::vector<error_case>& more : {option_errors(), value_errors()}) cases.insert(cases.end(), more.begin(), more.end());
+  for (const std::vector<error_case>& more : {option_errors(), value_errors()})
+    cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 
@@ -269,15 +290,14 @@ TEST(error, not_finite_anywhere_in_a_large_input) {
 }
 
 TEST(error, the_ends_of_every_range_are_allowed) {
-  const std::vector<std::function<void(call&)>> allowed = {
-      [](call& c) { c.options.scale = 1e6; },
-      [](call& c) { c.options.m1 = 16; },
-      [](call& c) { c.options.m1 = 1e-9; },
-      [](call& c) { c.options.m2 = std::numbers::pi; },
-      [](call& c) { c.options.m3 = 2; },
-      [](call& c) { c.options.threads = 1024; },
-      [](call& c) { c.options.workspace_bytes = INT64_MAX; },
-      [](call& c) { c.data.labels[0] = 4; }};
+  const std::vector<std::function<void(call&)>> allowed = {[](call& c) { c.options.scale = 1e6; },
+                                                           [](call& c) { c.options.m1 = 16; },
+                                                           [](call& c) { c.options.m1 = 1e-9; },
+                                                           [](call& c) { c.options.m2 = std::numbers::pi; },
+                                                           [](call& c) { c.options.m3 = 2; },
+                                                           [](call& c) { c.options.threads = 1024; },
+                                                           [](call& c) { c.options.workspace_bytes = INT64_MAX; },
+                                                           [](call& c) { c.data.labels[0] = 4; }};
   for (size_t k = 0; k < allowed.size(); k++) {
     call at_the_end;
     allowed[k](at_the_end);
@@ -286,8 +306,10 @@ TEST(error, the_ends_of_every_range_are_allowed) {
   }
   // Math.PI in a Float32Array is a little more than pi.
   constexpr float pi = std::numbers::pi_v<float>;
-  const std::pair<cosface_margin_term, float> ends[] = {{COSFACE_MARGIN_M1, 16.0f}, {COSFACE_MARGIN_M2, pi},
-                                                        {COSFACE_MARGIN_M2, -pi},   {COSFACE_MARGIN_M3, 2.0f},
+  const std::pair<cosface_margin_term, float> ends[] = {{COSFACE_MARGIN_M1, 16.0f},
+                                                        {COSFACE_MARGIN_M2, pi},
+                                                        {COSFACE_MARGIN_M2, -pi},
+                                                        {COSFACE_MARGIN_M3, 2.0f},
                                                         {COSFACE_MARGIN_M3, -2.0f}};
   for (const auto& [term, value] : ends) {
     call at_the_end;
@@ -335,8 +357,8 @@ void expect_environment_error(const char* variable, const char* value) {
   const scoped_variable set(variable, value);
   call c;
   c.options.threads = 0;
-  const error_case expected{"", nullptr, COSFACE_ERROR_ENVIRONMENT, variable, -1,
-                            {std::string("'") + value + "'", variable, "Unset"}};
+  const error_case expected{"",       nullptr, COSFACE_ERROR_ENVIRONMENT,
+                            variable, -1,      {std::string("'") + value + "'", variable, "Unset"}};
   SCOPED_TRACE(testing::Message() << variable << "=" << value);
   cosface_error error{};
   expect_error(expected, c.run(&error), error);
@@ -398,15 +420,14 @@ TEST(error, debug_prints_the_plan) {
 }
 
 TEST(error, codes_and_names_are_stable) {
-  const std::pair<cosface_status, const char*> codes[] = {
-      {COSFACE_ERROR_SHAPE, "COSFACE_SHAPE"},
-      {COSFACE_ERROR_OPTION, "COSFACE_OPTION_RANGE"},
-      {COSFACE_ERROR_LABEL_RANGE, "COSFACE_LABEL_RANGE"},
-      {COSFACE_ERROR_NOT_FINITE, "COSFACE_NOT_FINITE"},
-      {COSFACE_ERROR_MARGIN_RANGE, "COSFACE_MARGIN_RANGE"},
-      {COSFACE_ERROR_ENVIRONMENT, "COSFACE_ENVIRONMENT"},
-      {COSFACE_ERROR_OUT_OF_MEMORY, "COSFACE_OUT_OF_MEMORY"},
-      {COSFACE_ERROR_UNSUPPORTED, "COSFACE_UNSUPPORTED"}};
+  const std::pair<cosface_status, const char*> codes[] = {{COSFACE_ERROR_SHAPE, "COSFACE_SHAPE"},
+                                                          {COSFACE_ERROR_OPTION, "COSFACE_OPTION_RANGE"},
+                                                          {COSFACE_ERROR_LABEL_RANGE, "COSFACE_LABEL_RANGE"},
+                                                          {COSFACE_ERROR_NOT_FINITE, "COSFACE_NOT_FINITE"},
+                                                          {COSFACE_ERROR_MARGIN_RANGE, "COSFACE_MARGIN_RANGE"},
+                                                          {COSFACE_ERROR_ENVIRONMENT, "COSFACE_ENVIRONMENT"},
+                                                          {COSFACE_ERROR_OUT_OF_MEMORY, "COSFACE_OUT_OF_MEMORY"},
+                                                          {COSFACE_ERROR_UNSUPPORTED, "COSFACE_UNSUPPORTED"}};
   for (const auto& [status, code] : codes) EXPECT_STREQ(cosface_status_code(status), code);
   EXPECT_STREQ(cosface_isa_name(COSFACE_ISA_SCALAR), "scalar");
   EXPECT_STREQ(cosface_isa_name(COSFACE_ISA_AVX2), "avx2");

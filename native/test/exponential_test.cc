@@ -49,7 +49,8 @@ TEST(exponential, relative_error_over_the_whole_range) {
       std::vector<float> t(k.tile_columns * 16);
       for (float& v : t) v = static_cast<float>(random.uniform(-125, 127));
       const strip got(k, t, 0);
-      for (size_t j = 0; j < t.size(); j++) worst = std::max(worst, std::abs(got.powers[j] / std::exp2(double(t[j])) - 1));
+      for (size_t j = 0; j < t.size(); j++)
+        worst = std::max(worst, std::abs(got.powers[j] / std::exp2(double(t[j])) - 1));
     }
     std::printf("[ accuracy ] exp2 %-6s worst relative error 2^%.2f\n", cosface_isa_name(k.isa), std::log2(worst));
     EXPECT_LE(worst, bound);
@@ -59,9 +60,9 @@ TEST(exponential, relative_error_over_the_whole_range) {
 TEST(exponential, ends_of_the_range) {
   for_each_isa([](const cpu_kernels& k) {
     const float just_below = std::nextafter(-125.0f, -200.0f);
-    const std::pair<float, double> cases[] = {{0, 1},           {1, 2},        {-1, 0.5},       {127, 0x1p127},
-                                              {-125, 0x1p-125}, {just_below, 0}, {-126, 0},     {-1000, 0},
-                                              {-1e30f, 0},      {-0.5f, std::sqrt(0.5)}, {0.5f, std::sqrt(2)}};
+    const std::pair<float, double> cases[] = {
+        {0, 1},    {1, 2},     {-1, 0.5},   {127, 0x1p127},          {-125, 0x1p-125},    {just_below, 0},
+        {-126, 0}, {-1000, 0}, {-1e30f, 0}, {-0.5f, std::sqrt(0.5)}, {0.5f, std::sqrt(2)}};
     for (const auto& [t, expected] : cases) {
       const strip got(k, std::vector<float>(k.tile_columns, t), 0);
       for (const float power : got.powers) EXPECT_NEAR(power, expected, bound * expected) << "2^" << t;

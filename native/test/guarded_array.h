@@ -11,7 +11,10 @@
 
 namespace cosface::test {
 
-enum class edge { start, end };
+enum class edge {
+  start,
+  end
+};
 
 template <typename T>
 class guarded_array {

@@ -241,6 +241,27 @@ TEST(kernel_accuracy, zero_rows) {
   }
 }
 
+TEST(kernel_accuracy, zero_rows_are_counted_once) {
+  // Row blocks, row groups, class slabs and the extra pass of row shifts all see the same rows.
+  problem_data data = random_problem({700, 300, 20}, 11);
+  for (const int64_t i : {0, 333, 699}) std::fill_n(data.embedding(i), 20, 0.0f);
+  for (const int64_t c : {0, 150, 151, 152, 299}) std::fill_n(data.weight(c), 20, 0.0f);
+  for (const cosface_isa isa : supported_isas())
+    for (const int64_t budget : {int64_t{0}, int64_t{64} << 20})
+      for (const double scale : {64.0, 160.0})
+        for (const bool gradients : {false, true}) {
+          cosface_margin_softmax_options options = cos_face_options();
+          options.isa = isa;
+          options.workspace_bytes = budget;
+          options.scale = scale;
+          options.threads = 3;
+          const kernel_results got = run_kernel(data, options, gradients);
+          ASSERT_EQ(got.status, COSFACE_OK) << got.error.message;
+          EXPECT_EQ(got.zero_embeddings, 3);
+          EXPECT_EQ(got.zero_weights, 5);
+        }
+}
+
 TEST(kernel_accuracy, cosine_one_and_minus_one) {
   accuracy_group group("cos = +-1");
   for (const double m2 : {0.0, 0.5})
@@ -251,8 +272,7 @@ TEST(kernel_accuracy, cosine_one_and_minus_one) {
       options.m3 = 0;
       problem_data data = random_problem({8, 12, 10}, 5);
       for (int64_t i = 0; i < 8; i++)
-        for (int64_t d = 0; d < 10; d++)
-          data.embedding(i)[d] = (i % 2 ? -3.0f : 3.0f) * data.weight(data.labels[i])[d];
+        for (int64_t d = 0; d < 10; d++) data.embedding(i)[d] = (i % 2 ? -3.0f : 3.0f) * data.weight(data.labels[i])[d];
       group.check(data, options);
     }
 }

@@ -10,7 +10,14 @@ namespace {
 constexpr double scales[] = {1, 8, 16, 30, 64, 80, 100, 160, 1000};
 constexpr int64_t class_counts[] = {2, 20, 1000};
 
-enum class pattern { random, all_low, all_high, one_hot, opposed, mixed };
+enum class pattern {
+  random,
+  all_low,
+  all_high,
+  one_hot,
+  opposed,
+  mixed
+};
 
 const char* name_of(pattern p) {
   switch (p) {
@@ -32,10 +39,10 @@ struct pull {
 pull pull_of(pattern p, int64_t i) {
   switch (p) {
     case pattern::random: return {0, 0.5};
-    case pattern::all_low: return {-8, 0};   // every cosine near -1
-    case pattern::all_high: return {8, 0};   // every cosine near 1
-    case pattern::one_hot: return {-4, 8};   // the target near 1, the rest below
-    case pattern::opposed: return {4, -8};   // the target near -1, the rest above
+    case pattern::all_low: return {-8, 0};  // every cosine near -1
+    case pattern::all_high: return {8, 0};  // every cosine near 1
+    case pattern::one_hot: return {-4, 8};  // the target near 1, the rest below
+    case pattern::opposed: return {4, -8};  // the target near -1, the rest above
     case pattern::mixed: return {i % 2 ? 8.0 : -8.0, i % 3 ? 0.0 : 8.0};
   }
   return {0, 0};
@@ -60,8 +67,8 @@ problem_data patterned_problem(const problem_shape& shape, pattern p, uint64_t s
 }
 
 TEST(kernel_range, every_scale_class_count_and_pattern) {
-  for (const pattern p : {pattern::random, pattern::all_low, pattern::all_high, pattern::one_hot, pattern::opposed,
-                          pattern::mixed}) {
+  for (const pattern p :
+       {pattern::random, pattern::all_low, pattern::all_high, pattern::one_hot, pattern::opposed, pattern::mixed}) {
     accuracy_group group(name_of(p));
     for (const double scale : scales)
       for (const int64_t classes : class_counts) {
@@ -81,7 +88,8 @@ double largest_scale_without_row_shift(int64_t classes) {
     const double middle = (low + high) / 2;
     cosface_margin_softmax_options options = cos_face_options();
     options.scale = middle;
-    const cosface_margin_softmax_problem shape_only{8, classes, 32, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+    const cosface_margin_softmax_problem shape_only{8,       classes, 32,      nullptr, nullptr,
+                                                    nullptr, nullptr, nullptr, nullptr};
     cosface_margin_softmax_plan plan{};
     EXPECT_EQ(cosface_margin_softmax_make_plan(&shape_only, &options, 1, &plan, nullptr), COSFACE_OK);
     (plan.row_shift ? high : low) = middle;
@@ -101,6 +109,14 @@ TEST(kernel_range, both_sides_of_the_switch_to_row_shifts) {
           group.check(patterned_problem({8, classes, dim}, p, 77), options);
         }
   }
+}
+
+TEST(kernel_range, a_million_equal_terms) {
+  // The largest sum there is at the largest scale without row shifts: 2^20 terms near 2^104.
+  accuracy_group group("C=1000000, all high");
+  cosface_margin_softmax_options options = cos_face_options();
+  options.scale = largest_scale_without_row_shift(1000000);
+  group.check(patterned_problem({2, 1000000, 2}, pattern::all_high, 78), options);
 }
 
 TEST(kernel_range, every_scale_without_kept_exponentials) {
@@ -127,14 +143,16 @@ TEST(kernel_range, confident_rows) {
         // The centres are nearly orthogonal at D = 64 and the samples lie on theirs.
         problem_data data = random_problem({13, classes, 64}, 21);
         for (int64_t i = 0; i < 13; i++)
-          for (int64_t d = 0; d < 64; d++) data.embedding(i)[d] = data.embedding(i)[d] * 0.01f + data.weight(data.labels[i])[d];
+          for (int64_t d = 0; d < 64; d++)
+            data.embedding(i)[d] = data.embedding(i)[d] * 0.01f + data.weight(data.labels[i])[d];
         group.check(data, options);
       }
       // Centres opposite to each other: 1 - p_y = e^(-s (2 - m)).
       problem_data data = random_problem({13, 2, 64}, 22);
       for (int64_t d = 0; d < 64; d++) data.weight(1)[d] = 0.1f * data.weight(1)[d] - data.weight(0)[d];
       for (int64_t i = 0; i < 13; i++)
-        for (int64_t d = 0; d < 64; d++) data.embedding(i)[d] = data.embedding(i)[d] * 0.02f + data.weight(data.labels[i])[d];
+        for (int64_t d = 0; d < 64; d++)
+          data.embedding(i)[d] = data.embedding(i)[d] * 0.02f + data.weight(data.labels[i])[d];
       group.check(data, options);
     }
   }
@@ -146,8 +164,15 @@ TEST(kernel_range, norms) {
   struct norm_pair {
     double embedding, weight;
   };
-  for (const norm_pair& norms : std::vector<norm_pair>{{1e-10, 1}, {1, 1e-10}, {1e-10, 1e-10}, {1e18, 1}, {1, 1e18},
-                                                       {1e18, 1e18}, {1e-10, 1e18}, {2e-12, 2e-12}, {1e30, 1e30}}) {
+  for (const norm_pair& norms : std::vector<norm_pair>{{1e-10, 1},
+                                                       {1, 1e-10},
+                                                       {1e-10, 1e-10},
+                                                       {1e18, 1},
+                                                       {1, 1e18},
+                                                       {1e18, 1e18},
+                                                       {1e-10, 1e18},
+                                                       {2e-12, 2e-12},
+                                                       {1e30, 1e30}}) {
     char name[48];
     std::snprintf(name, sizeof name, "|x|=%g |w|=%g", norms.embedding, norms.weight);
     accuracy_group group(name);

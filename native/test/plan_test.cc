@@ -26,11 +26,13 @@ cosface_margin_softmax_problem shape_only(const problem_shape& shape) {
   return {shape.batch, shape.classes, shape.dim, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
 }
 
-cosface_margin_softmax_plan plan_of(const problem_shape& shape, const cosface_margin_softmax_options& options, bool gradients) {
+cosface_margin_softmax_plan plan_of(const problem_shape& shape, const cosface_margin_softmax_options& options,
+                                    bool gradients) {
   const cosface_margin_softmax_problem problem = shape_only(shape);
   cosface_margin_softmax_plan plan{};
   cosface_error error{};
-  EXPECT_EQ(cosface_margin_softmax_make_plan(&problem, &options, gradients, &plan, &error), COSFACE_OK) << error.message;
+  EXPECT_EQ(cosface_margin_softmax_make_plan(&problem, &options, gradients, &plan, &error), COSFACE_OK)
+      << error.message;
   return plan;
 }
 
@@ -125,8 +127,8 @@ TEST(plan, default_budget_keeps_the_exponentials_of_a_training_step) {
 
 TEST(plan, largest_dimensions_do_not_overflow) {
   constexpr int64_t most = INT32_MAX, widest = 1 << 24;
-  for (const problem_shape& shape : std::vector<problem_shape>{{most, most, widest}, {most, most, 1}, {1, most, widest},
-                                                               {most, 1, widest}, {most, 1, 1}, {512, most, 512}})
+  for (const problem_shape& shape : std::vector<problem_shape>{
+           {most, most, widest}, {most, most, 1}, {1, most, widest}, {most, 1, widest}, {most, 1, 1}, {512, most, 512}})
     for (const cosface_isa isa : supported_isas())
       for (const bool gradients : {false, true})
         for (const int64_t budget : budgets) {
@@ -305,7 +307,8 @@ TEST(memory, a_full_training_step_within_64_mib_as_the_system_sees_it) {
   const measured_call got = measure(shape, options);
   ASSERT_EQ(got.status, COSFACE_OK);
   std::printf("[  memory  ] N=512 C=100000 D=512: %.1f MiB beyond inputs and outputs, plan %.1f MiB\n",
-              double(got.extra_bytes) / double(mib), double(plan_of(shape, options, true).workspace_bytes) / double(mib));
+              double(got.extra_bytes) / double(mib),
+              double(plan_of(shape, options, true).workspace_bytes) / double(mib));
   EXPECT_LE(got.extra_bytes, 64 * mib);
   // The measurement sees the workspace at all.
   EXPECT_GE(got.extra_bytes, plan_of(shape, options, true).workspace_bytes / 2);

@@ -27,9 +27,15 @@ struct problem_data {
 
   cosface_margin_softmax_problem view() const {
     const auto optional = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
-    return {shape.batch,   shape.classes,            shape.dim,
-            embeddings.data(), weights.data(),       labels.data(),
-            optional(sample_weights), optional(sample_margins), optional(loss_gradient)};
+    return {shape.batch,
+            shape.classes,
+            shape.dim,
+            embeddings.data(),
+            weights.data(),
+            labels.data(),
+            optional(sample_weights),
+            optional(sample_margins),
+            optional(loss_gradient)};
   }
 
   float* embedding(int64_t i) { return &embeddings[i * shape.dim]; }
@@ -72,8 +78,7 @@ inline problem_data random_problem(const problem_shape& shape, uint64_t seed) {
   for (int64_t i = 0; i < shape.batch; i++) {
     data.labels[i] = static_cast<int32_t>(random.below(shape.classes));
     const float pull = static_cast<float>(random.uniform(0, 2));
-    for (int64_t d = 0; d < shape.dim; d++)
-      data.embedding(i)[d] += pull * data.weight(data.labels[i])[d];
+    for (int64_t d = 0; d < shape.dim; d++) data.embedding(i)[d] += pull * data.weight(data.labels[i])[d];
   }
   return data;
 }
@@ -81,8 +86,7 @@ inline problem_data random_problem(const problem_shape& shape, uint64_t seed) {
 inline void add_sample_weights(problem_data& data, uint64_t seed) {
   seeded_random random(seed);
   data.sample_weights.resize(data.shape.batch);
-  for (float& w : data.sample_weights)
-    w = random.below(5) == 0 ? 0.0f : static_cast<float>(random.uniform(-1, 3));
+  for (float& w : data.sample_weights) w = random.below(5) == 0 ? 0.0f : static_cast<float>(random.uniform(-1, 3));
 }
 
 inline void add_ignored_labels(problem_data& data, int32_t ignore_label, uint64_t seed) {

@@ -58,8 +58,7 @@ TEST(property, order_of_classes) {
     const std::vector<int64_t> order = permutation(shape.classes, 2);
     problem_data other = data;
     other.weights = permuted(data.weights, order, shape.dim);
-    for (int32_t& y : other.labels)
-      y = static_cast<int32_t>(std::find(order.begin(), order.end(), y) - order.begin());
+    for (int32_t& y : other.labels) y = static_cast<int32_t>(std::find(order.begin(), order.end(), y) - order.begin());
     const kernel_results a = run_ok(data, options), b = run_ok(other, options);
     EXPECT_LE(relative_error(b.loss, widened(a.loss), 0), loss_bound);
     EXPECT_LE(relative_error(b.d_embeddings, widened(a.d_embeddings), 0), gradient_bound);

@@ -23,8 +23,8 @@ struct named_margins {
 };
 
 std::vector<named_margins> margin_family() {
-  return {{"norm_face", {1, 0, 0}},      {"cos_face", {1, 0, 0.35}},          {"arc_face", {1, 0.5, 0}},
-          {"sphere_face_4", {4, 0, 0}},  {"sphere_face_1.7", {1.7, 0, 0}},    {"combined", {0.9, 0.4, 0.15}},
+  return {{"norm_face", {1, 0, 0}},      {"cos_face", {1, 0, 0.35}},       {"arc_face", {1, 0.5, 0}},
+          {"sphere_face_4", {4, 0, 0}},  {"sphere_face_1.7", {1.7, 0, 0}}, {"combined", {0.9, 0.4, 0.15}},
           {"multiple_16", {16, 0, 0.1}}, {"past_pi", {2.5, 3.0, 0.2}}};
 }
 
@@ -52,7 +52,7 @@ double central_difference(const std::function<double(double)>& f, double h) {
 }
 
 double difference_error(reference_problem& problem, const cosface_margin_softmax_options& options, double step,
-                        std::vector<double> reference_problem::* input, const std::vector<double>& gradient) {
+                        std::vector<double> reference_problem::*input, const std::vector<double>& gradient) {
   double difference = 0, size = 0;
   for (size_t k = 0; k < gradient.size(); k++) {
     double& entry = (problem.*input)[k];
@@ -73,8 +73,8 @@ double difference_error(reference_problem& problem, const cosface_margin_softmax
 // Relative L2 error of both gradients. With unit-sized rows, h = 1e-4 and s = 16 the truncation is
 // about (s m1 h)^4 / 30 of the gradient and the rounding about 1e-16 loss / h: both below 1e-9 for
 // m1 <= 4; `tolerance` says what a case needs beyond.
-void expect_gradient(const problem_data& data, const cosface_margin_softmax_options& options,
-                     double tolerance = 1e-8, double step = 1e-4) {
+void expect_gradient(const problem_data& data, const cosface_margin_softmax_options& options, double tolerance = 1e-8,
+                     double step = 1e-4) {
   reference_problem problem = widen(data.view());
   const reference_results r = margin_softmax_reference(problem, options);
   EXPECT_LE(difference_error(problem, options, step, &reference_problem::embeddings, r.d_embeddings), tolerance);

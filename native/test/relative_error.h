@@ -68,8 +68,7 @@ inline natural_sizes natural_sizes_of(const problem_data& data, const cosface_ma
     if (weight == 0 || data.labels[i] == options.ignore_label) continue;
     const double miss = -std::expm1(-expected.loss[i] / weight);
     const float* margin = data.sample_margins.empty() ? nullptr : &data.sample_margins[i];
-    const margins m =
-        sample_margins_of({options.m1, options.m2, options.m3}, options.sample_margin_term, margin);
+    const margins m = sample_margins_of({options.m1, options.m2, options.m3}, options.sample_margin_term, margin);
     const double slope = apply_margin(expected.target_cosine[i], m, options.gradient).slope;
     const double upstream = weight * share * (data.loss_gradient.empty() ? 1.0 : data.loss_gradient[i]);
     const double row = 2 * options.scale * std::abs(upstream) * miss * std::max(slope, 1.0);

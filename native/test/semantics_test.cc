@@ -115,8 +115,7 @@ TEST(semantics, any_ignore_label) {
     data.labels[7] = 0;
     options.ignore_label = data.labels[3];
     const kernel_results got = run_ok(data, options);
-    for (int64_t i = 0; i < shape.batch; i++)
-      EXPECT_EQ(got.loss[i] == 0, data.labels[i] == options.ignore_label) << i;
+    for (int64_t i = 0; i < shape.batch; i++) EXPECT_EQ(got.loss[i] == 0, data.labels[i] == options.ignore_label) << i;
   });
 }
 

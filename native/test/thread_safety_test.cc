@@ -22,8 +22,10 @@ struct caller_case {
   int64_t budget;
 };
 
-const std::vector<caller_case> caller_cases = {
-    {{64, 500, 64}, int64_t{64} << 20}, {{300, 200, 40}, 0}, {{5, 3000, 150}, int64_t{1} << 20}, {{127, 165, 129}, 4 << 20}};
+const std::vector<caller_case> caller_cases = {{{64, 500, 64}, int64_t{64} << 20},
+                                               {{300, 200, 40}, 0},
+                                               {{5, 3000, 150}, int64_t{1} << 20},
+                                               {{127, 165, 129}, 4 << 20}};
 
 TEST(thread_safety, callers_at_once) {
   std::vector<int> failures(caller_cases.size());
@@ -34,7 +36,8 @@ TEST(thread_safety, callers_at_once) {
       const cosface_margin_softmax_options options = two_threads(caller_cases[k].budget);
       const kernel_results first = run_kernel(data, options);
       failures[k] += first.status != COSFACE_OK;
-      for (int repeat = 0; repeat < 10; repeat++) failures[k] += !first_difference(first, run_kernel(data, options)).empty();
+      for (int repeat = 0; repeat < 10; repeat++)
+        failures[k] += !first_difference(first, run_kernel(data, options)).empty();
     });
   for (std::thread& t : callers) t.join();
   for (const int count : failures) EXPECT_EQ(count, 0);
@@ -68,7 +71,8 @@ TEST(thread_safety, releasing_the_workspace_during_runs) {
       const problem_data data = random_problem(caller_cases[k].shape, k);
       const cosface_margin_softmax_options options = two_threads(caller_cases[k].budget);
       const kernel_results first = run_kernel(data, options);
-      for (int repeat = 0; repeat < 20; repeat++) failures[k] += !first_difference(first, run_kernel(data, options)).empty();
+      for (int repeat = 0; repeat < 20; repeat++)
+        failures[k] += !first_difference(first, run_kernel(data, options)).empty();
     });
   for (std::thread& t : callers) t.join();
   done = true;

@@ -1,15 +1,18 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Writes a file beside its place and renames it, so that a reader finds the old text or the new and never a part. */
-export function replaceFile(path: string, text: string): void {
+/**
+ * Writes a file whole or not at all: beside its place first, then renamed. Synchronous, so that no signal handler runs
+ * in between. Makes the folder if need be.
+ */
+export function replaceFile(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
-  const beside = `${path}.${process.pid}.tmp`;
+  const draft = `${path}.${process.pid}.part`;
   try {
-    writeFileSync(beside, text);
-    renameSync(beside, path);
+    writeFileSync(draft, content);
+    renameSync(draft, path);
   } catch (error) {
-    rmSync(beside, { force: true });
+    rmSync(draft, { force: true });
     throw error;
   }
 }

@@ -31,5 +31,7 @@ test('cosines of rows of any length, 0 with a zero row', () => {
     fold: new Int32Array(4),
   };
   const scores = cosineScores(embeddings, 2, pairs);
-  [Math.SQRT1_2, 0, 1, 0].forEach((expected, pair) => expect(scores[pair]).toBeCloseTo(expected, 12));
+  [Math.SQRT1_2, 0, 1, 0].forEach((expected, pair) => {
+    expect(scores[pair]).toBeCloseTo(expected, 12);
+  });
 });

@@ -37,9 +37,7 @@ struct vector {
   static COSFACE_LANE index load_index(const int32_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
-  static COSFACE_LANE void store_index(int32_t* p, index v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
-  }
+  static COSFACE_LANE void store_index(int32_t* p, index v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   static COSFACE_LANE index broadcast_index(int32_t v) { return _mm256_set1_epi32(v); }
   static COSFACE_LANE void take_greater(type value, index here, type& best, index& best_index) {
     const type greater = _mm256_cmp_ps(value, best, _CMP_GT_OQ);

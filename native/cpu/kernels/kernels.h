@@ -56,7 +56,8 @@ struct cpu_kernels {
   // sum += row * factor
   void (*add_scaled)(double* sum, const float* row, double factor, int64_t n);
   // out (+)= (sum - along * row) * factor, rounded once
-  void (*project)(float* out, const double* sum, const float* row, double along, double factor, int64_t n, bool accumulate);
+  void (*project)(float* out, const double* sum, const float* row, double along, double factor, int64_t n,
+                  bool accumulate);
 };
 
 extern const cpu_kernels scalar_kernels;

@@ -108,13 +108,13 @@ typedef struct cosface_margin_softmax_options {
 /* Every pointer may be NULL: that result is then not produced. Without d_embeddings and d_weights the
  * call costs 2NCD flops and stores no gradient data. Both gradients are produced together or not at all. */
 typedef struct cosface_margin_softmax_results {
-  float* loss;            /* [N], weighted; 0 where ignored */
-  float* target_cosine;   /* [N] cos_iy without margin; 0 where ignored */
-  int32_t* prediction;    /* [N] lowest class index of the largest cosine, without margin */
-  float* d_embeddings;    /* [N, D] */
-  float* d_weights;       /* [C, D] */
-  double reduced_loss;    /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
-  int64_t counted;        /* out: samples with label not ignored and weight != 0 */
+  float* loss;             /* [N], weighted; 0 where ignored */
+  float* target_cosine;    /* [N] cos_iy without margin; 0 where ignored */
+  int32_t* prediction;     /* [N] lowest class index of the largest cosine, without margin */
+  float* d_embeddings;     /* [N, D] */
+  float* d_weights;        /* [C, D] */
+  double reduced_loss;     /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
+  int64_t counted;         /* out: samples with label not ignored and weight != 0 */
   int64_t zero_embeddings; /* out: rows of x below COSFACE_ZERO_NORM */
   int64_t zero_weights;    /* out: rows of w below COSFACE_ZERO_NORM */
 } cosface_margin_softmax_results;
@@ -124,13 +124,13 @@ typedef struct cosface_margin_softmax_results {
  * threads. Printed by COSFACE_DEBUG=plan. */
 typedef struct cosface_margin_softmax_plan {
   cosface_isa isa;
-  int32_t threads;        /* workers that will run */
-  int32_t row_shift;      /* 1: s is so large that each row's maximum is found first (2NCD more) */
-  int32_t keep;           /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
-  int64_t row_block;      /* rows between two passes over w (Nb) */
-  int64_t row_group;      /* rows of one pass-1 task */
-  int64_t class_slab;     /* classes of one pass-1 task */
-  int64_t class_block;    /* classes in cache at a time; pass 2's task */
+  int32_t threads;         /* workers that will run */
+  int32_t row_shift;       /* 1: s is so large that each row's maximum is found first (2NCD more) */
+  int32_t keep;            /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
+  int64_t row_block;       /* rows between two passes over w (Nb) */
+  int64_t row_group;       /* rows of one pass-1 task */
+  int64_t class_slab;      /* classes of one pass-1 task */
+  int64_t class_block;     /* classes in cache at a time; pass 2's task */
   int64_t workspace_bytes; /* exactly what is allocated */
 } cosface_margin_softmax_plan;
 
@@ -138,9 +138,8 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
 
 /* Chooses how to run. `gradients` says whether d_embeddings and d_weights will be asked for. */
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
-                                                const cosface_margin_softmax_options* options,
-                                                int gradients, cosface_margin_softmax_plan* plan,
-                                                cosface_error* error);
+                                                const cosface_margin_softmax_options* options, int gradients,
+                                                cosface_margin_softmax_plan* plan, cosface_error* error);
 
 /* Checks, plans and runs. Thread-safe. On an error the outputs are unspecified and *error is filled. */
 cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* problem,
