@@ -21,7 +21,8 @@ export function buildCommand(): Command {
     .action(async ({ json }: { json?: string }) => {
       await build(packageDirectory());
       const info = backendInfo();
-      if (info.binary === null) throw new CosFaceError('COSFACE_NO_BINARY', info.reasons.join('\n'));
+      if (info.binary === null)
+        throw new CosFaceError('COSFACE_NO_BINARY', info.reasons.join('\n').replace(/^COSFACE_NO_BINARY: /, ''));
       if (json !== '-') console.log(`${info.binary}\n  instruction set ${info.isa}, ${info.threads} threads`);
       if (json !== undefined) writeJson(json, info);
     });
