@@ -19,7 +19,7 @@ export interface WarpRange {
 
 /**
  * The inputs of a net: each image at half its size, after a random affine map if one is asked for. Halving makes the
- * first layer four times cheaper; writing as coarse as this loses nothing by it.
+ * first layer four times cheaper.
  *
  * @returns Row-major [N, 196].
  */

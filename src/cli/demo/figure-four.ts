@@ -38,7 +38,7 @@ export function figureLessons(digits: readonly Float32Array[][], settings: DemoS
   const { perDigit, score } = settings;
   const split = splitDigits(digits, { unseen, score, ...(perDigit && { perDigit }) });
   const { train, trained } = split;
-  const common = { learningRate, warp, batchNorm: false, dim: 2, train, numClasses: trained.length };
+  const common = { learningRate, warp, dim: 2, train, numClasses: trained.length };
   const softmax: Objective = { loss: 'softmax' };
   const objectives = [softmax, ...margins.map((margin): Objective => ({ loss: 'lmcl', scale, margin }))];
   return {
@@ -52,8 +52,7 @@ export function figureLessons(digits: readonly Float32Array[][], settings: DemoS
  * The paper's Figure 4 with real digits: 8 classes with features of 2 dimensions, by softmax and by LMCL.
  *
  * All panels go on from one softmax training, with the same images in the same order. On a circle classes can hardly
- * pass one another, so LMCL from a random start is caught in a bad order of the classes (85 % of held-out digits
- * recognised, against 95 %); softmax sorts them out by way of the middle. And only so are the panels comparable:
+ * pass one another, so LMCL from a random start is caught in a bad order of the classes; softmax sorts them out by way of the middle. And only so are the panels comparable:
  * the classes lie in one order, and nothing but the loss differs.
  */
 export async function figureFour(

@@ -21,7 +21,6 @@ export interface Lesson {
   train: LabelledImages;
   numClasses: number;
   dim: number;
-  batchNorm: boolean;
   epochs: number;
   /** The peak. */
   learningRate: number;
@@ -58,9 +57,9 @@ export async function learn(
   settings: DemoSettings,
   onStep: (report: StepReport) => void,
 ): Promise<Learnt> {
-  const { objective, numClasses, dim, batchNorm, start } = lesson;
+  const { objective, numClasses, dim, start } = lesson;
   const random = seededRandom(`${settings.seed} ${lesson.name}`);
-  const embedder = digitEmbedder({ dim, batchNorm, seed: wholeNumber(random) });
+  const embedder = digitEmbedder({ dim, seed: wholeNumber(random) });
   if (start) restore(embedder, start);
   const optimizer = optimizers.adam(lesson.learningRate);
   const centres = start && { centres: start.centres };

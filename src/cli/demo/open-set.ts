@@ -56,7 +56,7 @@ export function openSetLessons(digits: readonly Float32Array[][], settings: Demo
     const split = splitDigits(digits, { unseen, score, ...(perDigit && { perDigit }), ...tuning });
     const { train, trained } = split;
     const name = `round ${unseen}`;
-    const common = { name, dim, epochs, learningRate, warp, batchNorm: true, train, numClasses: trained.length };
+    const common = { name, dim, epochs, learningRate, warp, train, numClasses: trained.length };
     return { split, lessons: objectives.map(([row, objective]) => ({ ...common, row, objective })) };
   });
 }
