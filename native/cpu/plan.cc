@@ -10,8 +10,7 @@
 namespace cosface {
 namespace {
 
-// A packed block of classes and its exponentials share L2 with the operands; measured flat between
-// 60 and 120 classes (notes in docs/performance.md come with the next issue's profile).
+// A packed block of classes and its exponentials share L2 with the operands.
 constexpr int64_t class_block_bytes = 128 << 10;
 constexpr int64_t largest_class_block = 120;
 // Rows of a pass-1 task: enough to pay for packing w once a task (C D work against 4 rows C D flops).
