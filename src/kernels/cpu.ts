@@ -9,7 +9,18 @@ interface CpuBackend {
   disposeData(dataId: DataId): boolean;
 }
 
-const ARRAY_NAMES = { float32: 'Float32Array', int32: 'Int32Array' } as const;
+interface ArrayKind {
+  name: string;
+  from(values: ArrayLike<number>): TensorView;
+  /** Arrays that hold nothing which this one could not: the backend's cast relabels a tensor and keeps its array. */
+  relabelled: readonly string[];
+}
+
+const BYTES = ['Uint8Array', 'Uint8ClampedArray'];
+const ARRAY_KINDS: Readonly<Record<string, ArrayKind>> = {
+  float32: { name: 'Float32Array', from: (v) => Float32Array.from(v), relabelled: ['Int32Array', ...BYTES] },
+  int32: { name: 'Int32Array', from: (v) => Int32Array.from(v), relabelled: BYTES },
+};
 
 /** The `cpu` backend keeps each tensor as one typed array, which is handed out as it is. */
 export function cpuMemory(backend: object): TensorMemory {
@@ -20,21 +31,40 @@ export function cpuMemory(backend: object): TensorMemory {
       const size = util.sizeFromShape(shape);
       return cpu.makeTensorInfo(shape, dtype, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size));
     },
+    read: (tensor) => valuesOf(cpu.data.get(tensor.dataId).values, tensor),
     view: (tensor) => typedArrayOf(cpu.data.get(tensor.dataId).values, tensor),
     release: (tensor) => void cpu.disposeData(tensor.dataId),
   };
 }
 
+function valuesOf(values: unknown, tensor: TensorInfo): TensorView {
+  const kind = ARRAY_KINDS[tensor.dtype];
+  const array = values as TensorView | null | undefined;
+  const relabelled = kind?.relabelled.includes(array?.[Symbol.toStringTag] ?? '');
+  // The tensor it was cast from may share the array, so the copy cannot take its place.
+  if (relabelled && array?.length === util.sizeFromShape(tensor.shape)) return (kind as ArrayKind).from(array);
+  return typedArrayOf(values, tensor);
+}
+
 function typedArrayOf(values: unknown, tensor: TensorInfo): TensorView {
-  const wanted = ARRAY_NAMES[tensor.dtype as keyof typeof ARRAY_NAMES];
+  const wanted = ARRAY_KINDS[tensor.dtype]?.name;
   const size = util.sizeFromShape(tensor.shape);
   const array = values as TensorView;
   // By tag, not instanceof: under Jest the backend's arrays come from another realm.
   if (wanted !== undefined && array?.[Symbol.toStringTag] === wanted && array.length === size) return array;
+  if (size > 0 && ArrayBuffer.isView(values) && values.byteLength === 0) throw detached(tensor);
   throw new CosFaceError(
     'COSFACE_DTYPE',
     `the cpu backend holds a tensor of shape [${tensor.shape}] as ${describe(values)}, expected a ${wanted} of length ` +
-      `${size}. Make the tensor from a ${wanted}, or copy it with tf.cast() before the call.`,
+      `${size}. Make the tensor from a ${wanted}.`,
+  );
+}
+
+function detached({ shape }: TensorInfo): CosFaceError {
+  return new CosFaceError(
+    'COSFACE_DETACHED',
+    `the array of a tensor of shape [${shape}] has been detached: its buffer went to another thread. Make the tensor ` +
+      'from a copy of the array, or transfer a copy.',
   );
 }
 

@@ -23,7 +23,7 @@ type KernelParams = Parameters<KernelFunc>[0];
 
 /**
  * Both kernels for a backend whose tensors lie in this process's memory. The addon reads and writes the backend's own
- * arrays; nothing is copied.
+ * arrays; nothing is copied, but for an input whose array is not of its dtype.
  */
 export function nativeKernels(
   backendName: string,
@@ -80,7 +80,7 @@ function marginSoftmaxGrad(
     const outputs: Outputs = {};
     const tensors = allocateGradients(allocate, inputs, outputs);
     const call = nativeCall(memory, inputs, attrs, outputs);
-    const lossGradient = memory.view(inputs.lossGradient) as Float32Array;
+    const lossGradient = memory.read(inputs.lossGradient) as Float32Array;
     call.lossGradient = attrs.reduction === 'none' ? lossGradient : perSample(lossGradient, call);
     call.reduction = 'none';
     addon.marginSoftmax(call);
@@ -136,9 +136,9 @@ function nativeCall(
   outputs: Outputs,
 ): MarginSoftmaxCall {
   const call = {
-    embeddings: memory.view(inputs.embeddings),
-    weights: memory.view(inputs.weights),
-    labels: memory.view(inputs.labels),
+    embeddings: memory.read(inputs.embeddings),
+    weights: memory.read(inputs.weights),
+    labels: memory.read(inputs.labels),
     dim: inputs.weights.shape[1],
     scale: attrs.scale,
     m1: attrs.m1,
@@ -149,8 +149,8 @@ function nativeCall(
     gradient: attrs.gradient,
     sampleMarginTerm: attrs.sampleMarginTerm,
   } as MarginSoftmaxCall;
-  if (inputs.sampleWeights) call.sampleWeights = memory.view(inputs.sampleWeights) as Float32Array;
-  if (inputs.sampleMargins) call.sampleMargins = memory.view(inputs.sampleMargins) as Float32Array;
+  if (inputs.sampleWeights) call.sampleWeights = memory.read(inputs.sampleWeights) as Float32Array;
+  if (inputs.sampleMargins) call.sampleMargins = memory.read(inputs.sampleMargins) as Float32Array;
   if (outputs.loss) call.loss = memory.view(outputs.loss) as Float32Array;
   if (outputs.targetCosine) call.targetCosine = memory.view(outputs.targetCosine) as Float32Array;
   if (outputs.prediction) call.prediction = memory.view(outputs.prediction) as Int32Array;

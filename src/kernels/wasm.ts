@@ -1,6 +1,6 @@
 import { type DataId, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { CosFaceError } from '../native/errors.js';
-import type { TensorMemory } from './tensor-memory.js';
+import type { TensorMemory, TensorView } from './tensor-memory.js';
 
 /** The part of tfjs-backend-wasm 4.22's `BackendWasm` that is used here. */
 interface WasmBackend {
@@ -19,6 +19,12 @@ const HEAP_ELEMENTS = 2 ** 32 / 4;
  */
 export function wasmMemory(backend: object): TensorMemory {
   const wasm = backend as WasmBackend;
+  const view = (tensor: TensorInfo): TensorView => {
+    const { memoryOffset } = wasm.dataIdMap.get(tensor.dataId);
+    const size = util.sizeFromShape(tensor.shape);
+    const View = tensor.dtype === 'int32' ? Int32Array : Float32Array;
+    return new View(wasm.wasm.HEAPU8.buffer as ArrayBuffer, memoryOffset, size);
+  };
   return {
     admit: (tensor) => void wasm.dataIdMap.get(tensor.dataId),
     allocate: (shape, dtype) => {
@@ -30,12 +36,8 @@ export function wasmMemory(backend: object): TensorMemory {
       wasm.disposeData(tensor.dataId);
       throw noRoom(shape);
     },
-    view: (tensor) => {
-      const { memoryOffset } = wasm.dataIdMap.get(tensor.dataId);
-      const size = util.sizeFromShape(tensor.shape);
-      const View = tensor.dtype === 'int32' ? Int32Array : Float32Array;
-      return new View(wasm.wasm.HEAPU8.buffer as ArrayBuffer, memoryOffset, size);
-    },
+    read: view,
+    view,
     release: (tensor) => void wasm.disposeData(tensor.dataId),
   };
 }
