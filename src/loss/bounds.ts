@@ -1,5 +1,25 @@
 import { warnOnce } from '../kernels/warn-once.js';
+import { checkNumber, type Range } from './check-options.js';
 import type { Margins } from './types.js';
+
+const COUNT_RANGE: Range = { holds: (v) => Number.isSafeInteger(v) && v >= 1, text: 'a whole number of at least 1' };
+const POSTERIOR_RANGE: Range = { holds: (v) => v > 0 && v < 1, text: 'a number in (0, 1)' };
+
+/** What `leastScale` is asked for. */
+export interface LeastScaleQuery {
+  /** C, at least 1. */
+  numClasses: number;
+  /** P, the least posterior wanted at the centre of a class, in (0, 1). Default 0.9. */
+  posterior?: number | undefined;
+}
+
+/** What `largestMargin` is asked for. */
+export interface LargestMarginQuery {
+  /** C, at least 1. */
+  numClasses: number;
+  /** D, the length of an embedding, at least 1. */
+  dim: number;
+}
 
 /**
  * The least scale at which a class centre can reach a given posterior: s >= (C-1)/C ln((C-1) P / (1-P)).
@@ -9,12 +29,17 @@ import type { Margins } from './types.js';
  * @param query.numClasses - C, at least 1. One class needs no scale: 0.
  * @param query.posterior - P, the least posterior wanted at the centre of a class, in (0, 1). Default 0.9.
  * @returns s, at least 0. C = 10,575 and P = 0.9 give 11.46.
+ * @throws {CosFaceError} COSFACE_OPTION_RANGE for a value out of range or missing.
  *
  * Source: Wang et al., CosFace, CVPR 2018, eq. (6), appendix A.
  * @example const scale = Math.max(16, leastScale({ numClasses: 539 }));
  */
-export function leastScale({ numClasses, posterior = 0.9 }: { numClasses: number; posterior?: number }): number {
-  if (numClasses <= 1) return 0;
+export function leastScale(query: LeastScaleQuery): number {
+  // From JavaScript the argument may be missing; the error shall name what it lacks.
+  const { numClasses, posterior = 0.9 } = query ?? {};
+  checkNumber('numClasses', numClasses, COUNT_RANGE);
+  checkNumber('posterior', posterior, POSTERIOR_RANGE);
+  if (numClasses === 1) return 0;
   const others = numClasses - 1;
   return Math.max(0, (others / numClasses) * Math.log((others * posterior) / (1 - posterior)));
 }
@@ -28,11 +53,16 @@ export function leastScale({ numClasses, posterior = 0.9 }: { numClasses: number
  *   known in general; the paper writes 0 <= m << C / (C - 1).
  * - D = 1 and C > 2: 0, because two centres must share a direction. One class: Infinity.
  *
+ * @throws {CosFaceError} COSFACE_OPTION_RANGE for a value out of range or missing.
+ *
  * Source: Wang et al., CosFace, CVPR 2018, eq. (7), whose K is D here; the case D = 1 follows from its general form.
  * @example largestMargin({ numClasses: 8, dim: 2 }); // 0.29, the paper's toy
  */
-export function largestMargin({ numClasses, dim }: { numClasses: number; dim: number }): number {
-  if (numClasses <= 1) return Number.POSITIVE_INFINITY;
+export function largestMargin(query: LargestMarginQuery): number {
+  const { numClasses, dim } = query ?? {};
+  checkNumber('numClasses', numClasses, COUNT_RANGE);
+  checkNumber('dim', dim, COUNT_RANGE);
+  if (numClasses === 1) return Number.POSITIVE_INFINITY;
   if (dim === 1 && numClasses > 2) return 0;
   if (dim === 2) return 1 - Math.cos((2 * Math.PI) / numClasses);
   return numClasses / (numClasses - 1);

@@ -52,6 +52,27 @@ describe('largestMargin', () => {
   });
 });
 
+test.each<[string, object | undefined | null, string]>([
+  ['leastScale', undefined, 'numClasses'],
+  ['leastScale', null, 'numClasses'],
+  ['leastScale', { numClasses: 0 }, 'numClasses'],
+  ['leastScale', { numClasses: 2.5 }, 'numClasses'],
+  ['leastScale', { numClasses: '8' }, 'numClasses'],
+  ['leastScale', { numClasses: 8, posterior: 0 }, 'posterior'],
+  ['leastScale', { numClasses: 8, posterior: 1 }, 'posterior'],
+  ['leastScale', { numClasses: 1, posterior: Number.NaN }, 'posterior'],
+  ['largestMargin', undefined, 'numClasses'],
+  ['largestMargin', { numClasses: -1, dim: 2 }, 'numClasses'],
+  ['largestMargin', { numClasses: 8 }, 'dim'],
+  ['largestMargin', { numClasses: 8, dim: 0 }, 'dim'],
+  ['largestMargin', { numClasses: 1, dim: 1.5 }, 'dim'],
+])('%s of %j is refused', (name, query, argument) => {
+  const bound = { leastScale, largestMargin }[name] as (query: unknown) => number;
+  expect(() => bound(query)).toThrow(
+    expect.objectContaining({ name: 'CosFaceError', code: 'COSFACE_OPTION_RANGE', argument }),
+  );
+});
+
 test('options beyond the bounds warn once for each shape, and work', async () => {
   await tf.setBackend('cpu');
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
