@@ -36,10 +36,14 @@ function checkWhole(target: Tensor, numClasses: number): void {
     );
   }
   const values = target.dataSync();
-  const index = values.findIndex((value) => value !== Math.trunc(value));
+  const index = values.findIndex((value) => value !== (value | 0));
   if (index < 0) return;
-  throw new CosFaceError('COSFACE_LABEL_RANGE', `labels[${index}] is ${values[index]}, expected a whole number.`, {
-    argument: 'labels',
-    index,
-  });
+  throw new CosFaceError(
+    'COSFACE_LABEL_RANGE',
+    `labels[${index}] is ${values[index]}, expected a whole number that an int32 holds.`,
+    {
+      argument: 'labels',
+      index,
+    },
+  );
 }

@@ -254,6 +254,12 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     ],
     ['one-hot targets', () => makeModel().head.loss(tf.ones([2, 6]), tf.ones([2, 8])), 'COSFACE_RANK', 'labels'],
     ['half a label', () => makeModel().head.loss(tf.tensor1d([0.5]), tf.ones([1, 8])), 'COSFACE_LABEL_RANGE', 'labels'],
+    ...[Number.POSITIVE_INFINITY, Number.NaN, 1e30, 2 ** 32].map((label): [string, () => unknown, string, string] => [
+      `a float label of ${label}`,
+      () => makeModel().head.loss(tf.tensor1d([label]), tf.ones([1, 8])),
+      'COSFACE_LABEL_RANGE',
+      'labels',
+    ]),
     ['a label of C', () => makeModel().head.loss(tf.tensor1d([6]), tf.ones([1, 8])), 'COSFACE_LABEL_RANGE', 'labels'],
     ['bool targets', () => makeModel().head.loss(tf.ones([1], 'bool'), tf.ones([1, 8])), 'COSFACE_DTYPE', 'labels'],
   ])('%s is refused', (_, action, code, argument) => {
