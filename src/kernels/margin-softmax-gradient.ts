@@ -68,7 +68,9 @@ export function differentiableMarginSoftmax(
   const names = Object.keys(tensors).filter((name) => name !== 'labels');
   const given: Tensor[] = names.map((name) => {
     const tensor = tensors[name] as Tensor;
-    return name === 'embeddings' || name === 'weights' ? tensor : constantOf([tensor], name, () => clone(tensor));
+    return name === 'embeddings' || name === 'weights'
+      ? tensor
+      : constantOf({ sources: [tensor], argument: name }, () => clone(tensor));
   });
   let targetCosine: Tensor | undefined;
   let prediction: Tensor | undefined;
@@ -86,7 +88,7 @@ export function differentiableMarginSoftmax(
       recalled.labels = saved[gradients.length] as Tensor;
       const ready = saved.slice(0, gradients.length);
       const [dEmbeddings, dWeights] = once(recalled, () =>
-        backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation }),
+        withTapeReleased(() => backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation })),
       );
       // What is not embeddings or weights went through `constantOf`, which answers for it.
       const others = names.slice(2).map((name) => zerosLike(recalled[name] as Tensor));
@@ -136,28 +138,43 @@ function once(tensors: MarginSoftmaxTensors, compute: () => Tensor[]): Tensor[] 
   if (!engine().isTapeOn()) return compute();
   const { embeddings, weights } = tensors;
   const gradients = compute();
-  return gradients.map((gradient) =>
-    constantOf([embeddings, weights], 'the gradient of a margin softmax loss', () => clone(gradient)),
-  );
+  const guard: Constant = { sources: [embeddings, weights], label: 'the gradient of a margin softmax loss' };
+  return gradients.map((gradient) => constantOf(guard, () => clone(gradient)));
 }
+
+/** What `constantOf` guards: an argument or a result by its public name, or anything else by a label. */
+export type Constant = { sources: Tensor[] } & ({ argument: string } | { label: string });
 
 /**
  * A tensor that depends on `sources` but must not be differentiated by them: going back through it throws
  * COSFACE_NOT_DIFFERENTIABLE, where a plain tensor would silently give no gradient.
  */
-export function constantOf(sources: Tensor[], name: string, compute: () => Tensor): Tensor {
+export function constantOf(constant: Constant, compute: () => Tensor): Tensor {
   return customGrad(() => ({
     value: compute(),
-    gradFunc: () => {
-      releaseTape();
-      throw new CosFaceError(
-        'COSFACE_NOT_DIFFERENTIABLE',
-        `${name} has no gradient here: only the loss is differentiable, once, by embeddings and weights. ` +
-          'Detach it from what you differentiate, for example by computing it outside the function given to tf.grads.',
-        { argument: name },
-      );
-    },
-  }))(...sources);
+    gradFunc: () => withTapeReleased(() => notDifferentiable(constant)),
+  }))(...constant.sources);
+}
+
+function notDifferentiable(constant: Constant): never {
+  const argument = 'argument' in constant ? constant.argument : undefined;
+  throw new CosFaceError(
+    'COSFACE_NOT_DIFFERENTIABLE',
+    `${'label' in constant ? constant.label : argument} has no gradient here: only the loss is differentiable, once, by ` +
+      'embeddings and weights. Detach it from what you differentiate, for example by computing it outside the function ' +
+      'given to tf.grads.',
+    { argument },
+  );
+}
+
+/** Runs a part of a backward pass; should it throw, what the tape has saved is given back first. */
+function withTapeReleased<T>(compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    releaseTape();
+    throw error;
+  }
 }
 
 /** The engine frees what a tape has saved only when the backward pass ends well. */

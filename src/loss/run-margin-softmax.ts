@@ -29,7 +29,7 @@ export function runMarginSoftmax(call: MarginSoftmaxCallArguments): MarginSoftma
   const sources = [call.embeddings, call.weights];
   const constant = (name: 'targetCosine' | 'prediction'): Tensor1D => {
     const tensor = result[name];
-    const guarded = constantOf(sources, name, () => clone(tensor));
+    const guarded = constantOf({ sources, argument: name }, () => clone(tensor));
     tensor.dispose();
     return guarded as Tensor1D;
   };

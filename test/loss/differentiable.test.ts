@@ -160,10 +160,7 @@ describe.each(['cpu', 'wasm'])('the losses on %s', (backend) => {
     ['prediction', (a: tf.Tensor) => tf.sum(tf.cast(marginSoftmax(a, w, y).prediction, 'float32'))],
     ['sampleWeights', (a: tf.Tensor) => cosFaceLoss(a, w, y, { sampleWeights: tf.sum(a, 1) })],
     ['sampleMargins', (a: tf.Tensor) => arcFaceLoss(a, w, y, { sampleMargins: tf.mean(a, 1) })],
-    [
-      'the gradient of a margin softmax loss',
-      (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => cosFaceLoss(b, w, y))(a)),
-    ],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => cosFaceLoss(b, w, y))(a))],
   ])('going back through %s throws instead of giving zeros', (argument, f) => {
     expect(() => tf.grad(f)(x)).toThrow(expect.objectContaining({ code: 'COSFACE_NOT_DIFFERENTIABLE', argument }));
   });

@@ -3,6 +3,7 @@ import '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cosFaceLoss } from '../../src/loss/cosface-loss.js';
 import { marginSoftmax } from '../../src/loss/margin-softmax.js';
+import { describeNative } from '../kernels/native-addon.js';
 import { randomProblem, tensorsOf } from '../problem.js';
 
 describe.each(['cpu', 'wasm'])('memory on %s', (backend) => {
@@ -65,4 +66,24 @@ describe.each(['cpu', 'wasm'])('memory on %s', (backend) => {
   ])('%s leaves nothing behind', (_, call) => {
     expect(leftBy(call)).toEqual([0, 0, 0, 0]);
   });
+});
+
+/** The native kernels refuse a loss gradient that is not finite; the composed ops pass it on. */
+describeNative.each(['cpu', 'wasm'])('errors on the way back on %s', (backend) => {
+  beforeAll(async () => void (await tf.setBackend(backend)));
+
+  const problem = randomProblem({ batch: 4, classes: 6, dim: 5 });
+
+  test.each(['mean', 'none'] as const)(
+    'a backward pass that fails a thousand times leaves no tensor behind: %s',
+    (reduction) => {
+      const { embeddings: x, weights: w, labels: y } = tensorsOf(problem);
+      const nan = tf.scalar(Number.NaN);
+      const before = tf.memory().numTensors;
+      const gradient = tf.grad((a: tf.Tensor) => tf.sum(tf.mul(cosFaceLoss(a, w, y, { reduction }), nan)));
+      for (let i = 0; i < 1000; i++) expect(() => gradient(x)).toThrow('COSFACE_NOT_FINITE');
+      expect(tf.memory().numTensors).toBe(before);
+      tf.dispose([x, w, y, nan]);
+    },
+  );
 });
