@@ -37,6 +37,9 @@ constexpr int64_t sample_depth = 128;
 // A negative that makes up more than this part of a row's sum gets its cosine again in double.
 constexpr double dominant_part = 1.0 / 64;
 constexpr float not_corrected = -1;
+// A projection that shortens the fp32 sum by more than this shows its rounding; the sum is then formed
+// again in double. Rare: in few dimensions, or where samples and centres have collapsed onto a line.
+constexpr double largest_shortening = 4;
 // Stands for a logit that must not count: 2^(this + shift) is 0, and it is below every real logit.
 constexpr float no_logit = -1e30f;
 
@@ -117,17 +120,22 @@ class job {
   double cosine(const double* unit_row, int64_t c) const;
   double sum_negatives(int64_t i, double* unit_row);
   double seen_exponential(int64_t k, int64_t i) const;
-  void add_corrections(int64_t i, double per_negative, double* sum) const;
+  void add_corrections(int64_t i, double* sum) const;
   void apply_corrections(class_range classes, float* e, int64_t ld) const;
   void finish_row(int32_t worker, int64_t i);
   int32_t predict(int64_t i) const;
-  void write_d_embedding(int64_t i, double per_negative, double* sum);
-  void write_gradient_operand(int64_t i, double factor);
+  void write_d_embedding(int32_t worker, int64_t i);
+  void sum_negatives_of_row(int64_t i, double* sum) const;
+  void sum_negatives_of_row_in_double(int64_t i, double* unit_row, double* sum) const;
+  void sum_negatives_of_class_in_double(int64_t c, double* unit_class, double* sum) const;
+  void write_gradient_operand(int64_t i);
   void sort_labels();
   void recompute(const float* packed, class_range classes, strip_target out);
   void pass_2(int32_t worker, int64_t task);
   void multiply_d_weights(const float* e, int64_t ld, int64_t count, float* product);
-  void finish_class(int64_t c, const float* product, double* sum);
+  void finish_class(int32_t worker, int64_t c, const float* product);
+  void add_targets_of_class(int64_t c, double* sum) const;
+  bool shortened(double squared_length, const double* sum, const float* row, double squared_row) const;
 
   const cosface_margin_softmax_problem& p_;
   const cosface_margin_softmax_options& o_;
@@ -423,7 +431,8 @@ double job::seen_exponential(int64_t k, int64_t i) const {
 }
 
 // What the corrected exponentials change in dx.
-void job::add_corrections(int64_t i, double per_negative, double* sum) const {
+void job::add_corrections(int64_t i, double* sum) const {
+  const double per_negative = at<row_state>(layout_.rows)[i].negative_factor;
   for (int64_t slab = 0; slab < layout_.slabs; slab++) {
     const int64_t k = slab * layout_.padded_rows + i;
     const float corrected = at<float>(layout_.corrected)[k];
@@ -460,38 +469,80 @@ void job::finish_row(int32_t worker, int64_t i) {
   if (results_.prediction) results_.prediction[sample] = predict(i);
   if (!shape_.gradients) return;
   row.target_factor = -row.upstream * o_.scale * miss * row.target_slope;
-  const double per_negative = negatives > 0 ? row.upstream * o_.scale * miss / negatives : 0;
-  write_d_embedding(i, per_negative, of_worker<double>(worker, layout_.worker_row));
-  write_gradient_operand(i, per_negative / gradient_unit_);
+  row.negative_factor = negatives > 0 ? row.upstream * o_.scale * miss / negatives : 0;
+  write_d_embedding(worker, i);
+  write_gradient_operand(i);
 }
 
-// dx = (g - (g . x^) x^) / |x|,  g = per_negative sum_c E w^_c + target_factor w^_y
-void job::write_d_embedding(int64_t i, double per_negative, double* sum) {
+// Whether the component of `sum` across `row` is so much shorter than what was summed in fp32 that the
+// rounding of that matters.
+bool job::shortened(double squared_length, const double* sum, const float* row, double squared_row) const {
+  double squared_sum = 0;
+  for (int64_t d = 0; d < p_.dim; d++) squared_sum += sum[d] * sum[d];
+  const double along = k_.dot(sum, row, p_.dim);
+  const double across = squared_sum - along * along / squared_row;
+  return squared_length > largest_shortening * largest_shortening * across;
+}
+
+// dx = (g - (g . x^) x^) / |x|,  g = negative_factor sum_c E w^_c + target_factor w^_y
+void job::write_d_embedding(int32_t worker, int64_t i) {
   const row_state& row = at<row_state>(layout_.rows)[i];
-  const int64_t columns = k_.tile_columns, sample = block_.first + i;
-  const int64_t slab_stride = layout_.padded_dim * layout_.padded_rows;
+  float* out = results_.d_embeddings + (block_.first + i) * p_.dim;
+  if (p_.dim == 1 || row.inverse_norm == 0) {  // nothing can turn on a line; rounding must not say otherwise
+    std::fill_n(out, p_.dim, 0.0f);
+    return;
+  }
+  double* sum = of_worker<double>(worker, layout_.worker_row);
+  const float* x = p_.embeddings + (block_.first + i) * p_.dim;
+  const double squared = k_.squared_norm(x, p_.dim);
+  const auto add_target = [&] {
+    if (row.ignored) return;
+    const float* w = p_.weights + row.label * p_.dim;
+    const double norm = std::sqrt(k_.squared_norm(w, p_.dim));
+    if (norm >= COSFACE_ZERO_NORM) k_.add_scaled(sum, w, row.target_factor / norm, p_.dim);
+  };
+  sum_negatives_of_row(i, sum);
+  double squared_length = 0;
+  for (int64_t d = 0; d < p_.dim; d++) squared_length += sum[d] * sum[d];
+  add_target();
+  if (shortened(squared_length, sum, x, squared)) {
+    sum_negatives_of_row_in_double(i, of_worker<double>(worker, layout_.worker_unit_row), sum);
+    add_target();
+  }
+  k_.project(out, sum, x, k_.dot(sum, x, p_.dim) / squared, row.inverse_norm, p_.dim, false);
+}
+
+void job::sum_negatives_of_row(int64_t i, double* sum) const {
+  const int64_t columns = k_.tile_columns, slab_stride = layout_.padded_dim * layout_.padded_rows;
+  const double factor = at<row_state>(layout_.rows)[i].negative_factor;
   for (int64_t d = 0; d < p_.dim; d++) {
     const float* part = at<float>(layout_.d_unit) + (d / columns * layout_.padded_rows + i) * columns + d % columns;
     double g = 0;
     for (int64_t slab = 0; slab < layout_.slabs; slab++) g += part[slab * slab_stride];
-    sum[d] = g * per_negative;
+    sum[d] = g * factor;
   }
-  add_corrections(i, per_negative, sum);
-  const float* x = p_.embeddings + sample * p_.dim;
-  if (!row.ignored) {
-    const float* w = p_.weights + row.label * p_.dim;
-    const double norm = std::sqrt(k_.squared_norm(w, p_.dim));
-    if (norm >= COSFACE_ZERO_NORM) k_.add_scaled(sum, w, row.target_factor / norm, p_.dim);
-  }
-  double along = k_.dot(sum, x, p_.dim) * row.inverse_norm * row.inverse_norm;
-  if (p_.dim == 1) sum[0] = along = 0;  // nothing can turn on a line; rounding must not say otherwise
-  k_.project(results_.d_embeddings + sample * p_.dim, sum, x, along, row.inverse_norm, p_.dim, false);
+  add_corrections(i, sum);
 }
 
-void job::write_gradient_operand(int64_t i, double factor) {
+void job::sum_negatives_of_row_in_double(int64_t i, double* unit_row, double* sum) const {
+  const row_state& row = at<row_state>(layout_.rows)[i];
+  const double shift = at<float>(layout_.shift)[i];
+  load_unit_row(i, unit_row);
+  std::fill_n(sum, p_.dim, 0.0);
+  for (int64_t c = 0; c < p_.classes; c++) {
+    const float* w = p_.weights + c * p_.dim;
+    const double norm = std::sqrt(k_.squared_norm(w, p_.dim));
+    if (norm < COSFACE_ZERO_NORM || (c == row.label && !row.ignored)) continue;
+    const double e = std::exp2(base2_scale_ * (k_.dot(unit_row, w, p_.dim) / norm) + shift);
+    k_.add_scaled(sum, w, e * row.negative_factor / norm, p_.dim);
+  }
+}
+
+void job::write_gradient_operand(int64_t i) {
   const int64_t columns = k_.tile_columns;
   const float* x = p_.embeddings + (block_.first + i) * p_.dim;
-  const double f = factor * at<row_state>(layout_.rows)[i].inverse_norm;
+  const row_state& row = at<row_state>(layout_.rows)[i];
+  const double f = row.negative_factor / gradient_unit_ * row.inverse_norm;
   for (int64_t d = 0; d < layout_.padded_dim; d++) {
     float* out = at<float>(layout_.gradient_operand) + (d / columns * plan_.row_block + i) * columns + d % columns;
     *out = d < p_.dim ? static_cast<float>(x[d] * f) : 0.0f;
@@ -535,8 +586,7 @@ void job::pass_2(int32_t worker, int64_t task) {
   apply_corrections(classes, e, ld);
   float* product = of_worker<float>(worker, layout_.worker_product);
   multiply_d_weights(e, ld, classes.count, product);
-  double* sum = of_worker<double>(worker, layout_.worker_row);
-  for (int64_t c = 0; c < classes.count; c++) finish_class(classes.first + c, product + c * layout_.padded_dim, sum);
+  for (int64_t c = 0; c < classes.count; c++) finish_class(worker, classes.first + c, product + c * layout_.padded_dim);
 }
 
 void job::multiply_d_weights(const float* e, int64_t ld, int64_t count, float* product) {
@@ -553,29 +603,50 @@ void job::multiply_d_weights(const float* e, int64_t ld, int64_t count, float* p
 
 // dw_c = (h - (h . w^) w^) / |w|,  h = the product's row + sum over the samples of class c of
 // target_factor x^. The projection is linear, so each row block is finished for itself and added.
-void job::finish_class(int64_t c, const float* product, double* sum) {
+void job::finish_class(int32_t worker, int64_t c, const float* product) {
   const float* w = p_.weights + c * p_.dim;
   float* out = results_.d_weights + c * p_.dim;
   const bool first = block_.first == 0;
   const double squared = k_.squared_norm(w, p_.dim);
-  if (std::sqrt(squared) < COSFACE_ZERO_NORM) {
+  if (p_.dim == 1 || std::sqrt(squared) < COSFACE_ZERO_NORM) {
     if (first) std::fill_n(out, p_.dim, 0.0f);
     return;
   }
+  double* sum = of_worker<double>(worker, layout_.worker_row);
   std::fill_n(sum, p_.dim, 0.0);
   k_.add_scaled(sum, product, gradient_unit_, p_.dim);
+  add_targets_of_class(c, sum);
+  if (shortened(k_.squared_norm(product, p_.dim) * gradient_unit_ * gradient_unit_, sum, w, squared)) {
+    sum_negatives_of_class_in_double(c, of_worker<double>(worker, layout_.worker_unit_row), sum);
+    add_targets_of_class(c, sum);
+  }
+  k_.project(out, sum, w, k_.dot(sum, w, p_.dim) / squared, 1 / std::sqrt(squared), p_.dim, !first);
+}
+
+void job::add_targets_of_class(int64_t c, double* sum) const {
   const row_state* rows = at<row_state>(layout_.rows);
   const int32_t* order = at<int32_t>(layout_.label_order);
   const int32_t* end = order + block_.count;
-  for (const int32_t *i =
-           std::lower_bound(order, end, c, [rows](int32_t a, int64_t label) { return rows[a].label < label; });
-       i != end && rows[*i].label == c; i++)
+  const auto below = [rows](int32_t a, int64_t label) { return rows[a].label < label; };
+  for (const int32_t* i = std::lower_bound(order, end, c, below); i != end && rows[*i].label == c; i++)
     if (!rows[*i].ignored)
       k_.add_scaled(sum, p_.embeddings + (block_.first + *i) * p_.dim, rows[*i].target_factor * rows[*i].inverse_norm,
                     p_.dim);
-  double along = k_.dot(sum, w, p_.dim) / squared;
-  if (p_.dim == 1) sum[0] = along = 0;
-  k_.project(out, sum, w, along, 1 / std::sqrt(squared), p_.dim, !first);
+}
+
+void job::sum_negatives_of_class_in_double(int64_t c, double* unit_class, double* sum) const {
+  const float* w = p_.weights + c * p_.dim;
+  std::fill_n(unit_class, p_.dim, 0.0);
+  k_.add_scaled(unit_class, w, 1 / std::sqrt(k_.squared_norm(w, p_.dim)), p_.dim);
+  std::fill_n(sum, p_.dim, 0.0);
+  for (int64_t i = 0; i < block_.count; i++) {
+    const row_state& row = at<row_state>(layout_.rows)[i];
+    if (row.ignored || row.label == c) continue;
+    const float* x = p_.embeddings + (block_.first + i) * p_.dim;
+    const double cosine = k_.dot(unit_class, x, p_.dim) * row.inverse_norm;
+    const double e = std::exp2(base2_scale_ * cosine + at<float>(layout_.shift)[i]);
+    k_.add_scaled(sum, x, e * row.negative_factor * row.inverse_norm, p_.dim);
+  }
 }
 
 bool debug_asks_for(const char* topic) {

@@ -152,6 +152,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.worker_exponentials = worker.take(plan.class_block * l.scratch_ld, 4);
   l.worker_product = worker.take(s.gradients ? plan.class_block * l.padded_dim : 0, 4);
   l.worker_row = worker.take(s.dim, 8);
+  l.worker_unit_row = worker.take(s.gradients ? s.dim : 0, 8);
   l.worker_bytes = worker.offset;
   l.bytes = l.workers + std::max(plan.threads, 1) * l.worker_bytes;
   return l;

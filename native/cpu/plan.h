@@ -45,6 +45,7 @@ struct workspace_layout {
   int64_t worker_exponentials;  // float [class_block][scratch_ld], one strip where kept or not needed
   int64_t worker_product;       // float [class_block][padded_dim]: a block of dw before projection
   int64_t worker_row;           // double [D]
+  int64_t worker_unit_row;      // double [D]
 
   int64_t bytes;
 };
