@@ -7,6 +7,7 @@ import {
   logicalAnd,
   maximum,
   notEqual,
+  scalar,
   serialization,
   sum,
   type Tensor,
@@ -144,7 +145,8 @@ export class CosFaceHead extends layers.Layer {
     tidy(() => {
       const prediction = this.recall(target, embeddings) ?? this.run(target, embeddings).prediction;
       const labels = headLabels(target, this.numClasses);
-      const counts = notEqual(labels, this.options.ignoreLabel);
+      // A plain number would be a float32, which skips whole numbers above 2^24.
+      const counts = notEqual(labels, scalar(this.options.ignoreLabel, 'int32'));
       const correct = logicalAnd(equal(prediction, labels), counts);
       return div(sum(cast(correct, 'float32')), maximum(sum(cast(counts, 'float32')), 1));
     });

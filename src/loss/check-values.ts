@@ -7,6 +7,7 @@ import {
   less,
   logicalAnd,
   logicalOr,
+  scalar,
   stack,
   type Tensor,
 } from '@tensorflow/tfjs-core';
@@ -17,7 +18,7 @@ import { SAMPLE_MARGIN_RANGES } from './check-options.js';
 
 /**
  * The checks of the values inside the tensors that the native kernel makes too, for the composed ops. One small
- * read-back tells whether all is well; only then, if not, is the place looked for.
+ * read-back tells whether all is well; only then, if not, is the place looked for. Called inside a tidy.
  */
 export function checkValues(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxGradAttrs): void {
   const { embeddings, weights, labels, sampleWeights, sampleMargins } = tensors;
@@ -42,10 +43,10 @@ export function checkValues(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxG
   }
 }
 
-/** [N] bool: a class index or the ignored label. */
+/** [N] bool: a class index or the ignored label. Compared as int32: float32 skips whole numbers above 2^24. */
 function validLabels(labels: Tensor, classes: number, ignoreLabel: number): Tensor {
-  const inRange = logicalAnd(greaterEqual(labels, 0), less(labels, classes));
-  return logicalOr(inRange, equal(labels, ignoreLabel));
+  const inRange = logicalAnd(greaterEqual(labels, scalar(0, 'int32')), less(labels, scalar(classes, 'int32')));
+  return logicalOr(inRange, equal(labels, scalar(ignoreLabel, 'int32')));
 }
 
 interface Refusal {

@@ -129,7 +129,8 @@ function forward(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxGradAttrs, c
   const chunks = classChunks(classes, Math.max(1, Math.floor(chunkElements / batch)));
   const cosines = chunks.length === 1 ? matMul(x.rows, w.rows, false, true) : undefined;
   const scan = scanClasses({ x, w, labels, scale: attrs.scale, chunks, cosines });
-  const counted = cast(notEqual(labels, attrs.ignoreLabel), 'float32');
+  // A plain number would be a float32, which skips whole numbers above 2^24.
+  const counted = cast(notEqual(labels, scalar(attrs.ignoreLabel, 'int32')), 'float32');
   const targetCosine = mul(scan.targetCosine, counted);
   const columns = marginColumns(tensors, attrs);
   const margined = changesAngle(columns)

@@ -219,6 +219,14 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     expect(head.accuracy(tf.tensor1d([-1, -1, -1], 'int32'), embeddings).dataSync()[0]).toBe(0);
   });
 
+  test.each([16777217, 2147483647])('an ignored label of %d does not count in the accuracy either', (ignoreLabel) => {
+    const { head } = makeModel({ ignoreLabel });
+    const embeddings = tf.tensor2d(centersOf(head).dataSync().slice(0, 16), [2, 8]);
+    const target = tf.tensor1d([0, ignoreLabel], 'int32');
+    expect(head.loss(target, embeddings).dataSync()[1]).toBe(0);
+    expect(head.accuracy(target, embeddings).dataSync()[0]).toBe(1);
+  });
+
   test('fit and evaluate leave nothing behind', async () => {
     const { model, head } = makeModel();
     compile(model, head);

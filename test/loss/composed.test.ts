@@ -42,6 +42,20 @@ describe.each(['cpu', 'wasm'])('composed ops on %s', (backend) => {
     expectExact(random(options));
   });
 
+  test.each([16777217, 2147483647, -2147483648])(
+    '%d is ignored, and its neighbour in float32 is not',
+    (ignoreLabel) => {
+      const neighbour = ignoreLabel + (ignoreLabel > 0 ? -1 : 1);
+      const problem = random({ ignoreLabel });
+      problem.labels[4] = ignoreLabel;
+      expectExact(problem);
+      problem.labels[2] = neighbour;
+      expect(() => outcomeOf(composedExecutor(), problem)).toThrow(
+        expect.objectContaining({ code: 'COSFACE_LABEL_RANGE', argument: 'labels', index: 2 }),
+      );
+    },
+  );
+
   test.each(SCALES)('scale %d agrees with the reference', (scale) => {
     for (const classes of [2, 20, 300]) expectExact(random({ scale, classes }));
   });
