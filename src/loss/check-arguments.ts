@@ -49,8 +49,8 @@ export function checkTensors(
   try {
     const tensors: MarginSoftmaxTensors = { embeddings, weights, labels: labelTensor(labels, batch, made) };
     const { sampleWeights, sampleMargins } = options;
-    if (sampleWeights) tensors['sampleWeights'] = perSampleTensor('sampleWeights', sampleWeights, batch, made);
-    if (sampleMargins) tensors['sampleMargins'] = perSampleTensor('sampleMargins', sampleMargins, batch, made);
+    if (sampleWeights != null) tensors['sampleWeights'] = perSampleTensor('sampleWeights', sampleWeights, batch, made);
+    if (sampleMargins != null) tensors['sampleMargins'] = perSampleTensor('sampleMargins', sampleMargins, batch, made);
     return { tensors, made };
   } catch (error) {
     for (const tensor of made) tensor.dispose();
@@ -149,6 +149,17 @@ function checkArray(name: string, values: ArrayLike<number>, batch: number, cont
     );
   }
   checkLength(name, values.length, batch);
+  if (Array.isArray(values)) checkElements(name, values);
+}
+
+/** A typed array would take '1', true and null for numbers. */
+function checkElements(name: string, values: readonly unknown[]): void {
+  const index = values.findIndex((value) => typeof value !== 'number');
+  if (index < 0) return;
+  throw new CosFaceError('COSFACE_DTYPE', `${name}[${index}] is ${spell(values[index])}, expected a number.`, {
+    argument: name,
+    index,
+  });
 }
 
 function checkLength(name: string, length: number, batch: number): void {

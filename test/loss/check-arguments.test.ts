@@ -108,6 +108,24 @@ const TENSORS: Case[] = [
   ],
 ];
 
+/** What is not a number in a plain array, and what is no array though it is not absent. */
+for (const name of ['labels', 'sampleWeights', 'sampleMargins']) {
+  const give = (value: unknown) => (name === 'labels' ? { y: value } : { y: [0, 1, 2], options: { [name]: value } });
+  for (const [value, words] of [
+    ['1', "'1'"],
+    [true, 'true'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [[1], 'a plain array'],
+  ] as const) {
+    const what = `${name} with ${words} among them`;
+    TENSORS.push([what, () => give([0, value, 0]), 'COSFACE_DTYPE', name, `${name}[1] is ${words}, expected a number`]);
+  }
+  for (const value of [0, false, '']) {
+    TENSORS.push([`${name} of ${JSON.stringify(value)}`, () => give(value), 'COSFACE_DTYPE', name, `${name} is `]);
+  }
+}
+
 function disposed(name: string): Case {
   const change = (right: Record<string, Anything>) => {
     (right[name] as tf.Tensor).dispose();
@@ -174,6 +192,7 @@ describe.each(['cpu', 'wasm'])('on %s', (backend) => {
     expect(attempt(() => ({ options: { margin: 2, scale: 1e6, ignoreLabel: -(2 ** 31) } })).error).toBeUndefined();
     expect(attempt(() => ({ options: { margin: Math.fround(Math.PI) } }), arcFaceLoss).error).toBeUndefined();
     expect(attempt(() => ({ options: { margin: undefined, sampleWeights: undefined } })).error).toBeUndefined();
+    expect(attempt(() => ({ options: { sampleWeights: null, sampleMargins: null } })).error).toBeUndefined();
     expect(attempt(() => ({ options: { sampleMargins: [-2, 2, 0] } })).error).toBeUndefined();
   });
 });
