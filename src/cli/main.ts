@@ -14,10 +14,11 @@ const USAGE_ERROR = 2;
 const COMMANDS = [benchCommand, buildCommand, demoCommand, doctorCommand, setupTensorflowCommand];
 
 async function main(): Promise<void> {
-  const program = new Command('cosface')
+  const program: Command = new Command('cosface')
     .description('CosFace loss and its family as native kernels for TensorFlow.js')
     .version(findPackageRoot()?.version ?? 'bundled', '--version')
     .showHelpAfterError('Run it with --help for what there is.')
+    .addHelpText('before', () => refuseUnknownCommand(program))
     .exitOverride();
   for (const create of COMMANDS) program.addCommand(create().copyInheritedSettings(program));
   try {
@@ -25,6 +26,15 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** Commander answers `unknown --help` with its general help and status 0, as if the command were there. */
+function refuseUnknownCommand(program: Command): string {
+  const [name = ''] = program.args;
+  // A known command shows its own help and does not come here.
+  if (name !== '' && name !== 'help' && !name.startsWith('-'))
+    program.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' });
+  return '';
 }
 
 /** Prints what has not been printed yet. Anything but our own errors is a defect, and goes on with its stack. */

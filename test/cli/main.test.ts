@@ -3,6 +3,8 @@ import { runCli } from './run-cli.js';
 
 test.each([
   [['conjure'], "error: unknown command 'conjure'"],
+  [['conjure', '--help'], "error: unknown command 'conjure'"],
+  [['conjure', '-h'], "error: unknown command 'conjure'"],
   [['doctor', '--conjure'], "error: unknown option '--conjure'"],
   [['setup-tensorflow', '--wheel'], "error: option '--wheel <file>' argument missing"],
   [['doctor', 'me'], 'error: too many arguments'],
