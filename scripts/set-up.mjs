@@ -9,6 +9,8 @@ import { findCmake, findCompiler, findMake, findNodeHeaders, findPython } from '
 const NODE_GYP_BINARY = 'build/Release/cosface.node';
 const CMAKE_BINARY = 'build-cmake/Release/cosface.node';
 const NATIVE_SOURCES = ['native', 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
+/** `cosface bench` is made of bench/; the lockfile decides which tsdown, and which packages, go into dist. */
+const TYPESCRIPT_SOURCES = ['src', 'bench', 'tsdown.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
 const NATIVE_BUILD = { sources: NATIVE_SOURCES, ignored: ['native/test'] };
 
 function readJson(path) {
@@ -75,8 +77,5 @@ export function buildNative() {
 }
 
 export function buildTypescript() {
-  return buildUnlessCurrent(
-    { product: 'dist/index.js', sources: ['src', 'tsdown.config.ts', 'tsconfig.json', 'package.json'] },
-    () => runBin('tsdown', []),
-  );
+  return buildUnlessCurrent({ product: 'dist/index.js', sources: TYPESCRIPT_SOURCES }, () => runBin('tsdown', []));
 }

@@ -41,6 +41,19 @@ test('no source of the addon is left out of the build', () => {
   expect(forgotten).toEqual([]);
 });
 
+test('dist is built anew when anything that goes into it has changed', () => {
+  const list = listOf(read('scripts/set-up.mjs'), 'TYPESCRIPT_SOURCES = [', ']');
+  const watched = Array.from(list.matchAll(/'([^']+)'/g), ([, path]) => path);
+  const files = execFileSync('git', ['ls-files', 'src'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+  const imported = files
+    .filter((path) => existsSync(new URL(path, root)))
+    .flatMap((path) =>
+      Array.from(read(path).matchAll(/from '(\.[^']+)'/g), ([, to]) => new URL(to!, new URL(path, root))),
+    )
+    .map(({ href }) => href.slice(root.href.length).split('/')[0]);
+  expect(watched).toEqual(expect.arrayContaining([...new Set(imported), 'tsdown.config.ts', 'package-lock.json']));
+});
+
 test('both builds define the same macros for node-addon-api', () => {
   const macros = (text: string) =>
     new Set(text.match(/\bN(?:API|ODE)_[A-Z_]*(?:API|EXCEPTIONS|DEPRECATED|VERSION=\d+)\b/g));
