@@ -1,40 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
-import { MarginSoftmax, MarginSoftmaxGrad } from '../../src/kernels/kernel-names.js';
-import type { MarginSoftmaxExecutor } from '../../src/kernels/margin-softmax-gradient.js';
 import { registerKernels } from '../../src/kernels/register.js';
 import { composedExecutor } from '../../src/loss/composed.js';
 import { HARD_PROBLEMS, SCALES, UNSTEADY_PROBLEMS } from '../hard-problems.js';
-import {
-  attrsOf,
-  errorsOf,
-  outcomeOf,
-  type ProblemOptions,
-  randomProblem,
-  relativeError,
-  tensorsOf,
-} from '../problem.js';
+import { attrsOf, outcomeOf, type ProblemOptions, randomProblem, relativeError, tensorsOf } from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
+import { expectExact, registeredKernels } from './expect-exact.js';
 import { describeNative } from './native-addon.js';
-
-const native: MarginSoftmaxExecutor = {
-  marginSoftmax: (tensors, attrs) => tf.engine().runKernel(MarginSoftmax, tensors, attrs),
-  marginSoftmaxGrad: (tensors, lossGradient, attrs) =>
-    tf.engine().runKernel(MarginSoftmaxGrad, { ...tensors, lossGradient }, attrs),
-};
-
-/** design.md: loss within 2e-6, gradients within 1e-5 at s <= 64, in proportion to s beyond. */
-function expectExact(problem: ReferenceProblem): void {
-  const outcome = outcomeOf(native, problem);
-  const expected = reference(problem);
-  const { loss, targetCosine, dEmbeddings, dWeights } = errorsOf(outcome, expected, problem.reduction);
-  const growth = Math.max(1, problem.scale / 64);
-  expect(loss, 'loss').toBeLessThanOrEqual(2e-6 * growth);
-  expect(targetCosine, 'targetCosine').toBeLessThanOrEqual(1e-6);
-  expect(dEmbeddings, 'dEmbeddings').toBeLessThanOrEqual(1e-5 * growth);
-  expect(dWeights, 'dWeights').toBeLessThanOrEqual(1e-5 * growth);
-  expect([...outcome.prediction]).toEqual(expected.prediction);
-}
 
 const random = (options: Partial<ProblemOptions>) =>
   randomProblem({ batch: 19, classes: 37, dim: 17, m3: 0.35, ...options });
@@ -72,7 +44,7 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
 
   test.each(Object.keys({ ...HARD_PROBLEMS, ...UNSTEADY_PROBLEMS }))('%s agrees with the composed ops', (name) => {
     const problem = { ...HARD_PROBLEMS, ...UNSTEADY_PROBLEMS }[name] as ReferenceProblem;
-    const actual = outcomeOf(native, problem);
+    const actual = outcomeOf(registeredKernels, problem);
     const composed = outcomeOf(composedExecutor(), problem);
     // See the bound in test/loss/composed.test.ts for the margins on an angle of 0 or pi.
     const tolerance = name in UNSTEADY_PROBLEMS ? (8 * Math.sin(0.5)) / 1e-4 / 2 ** 24 : 1e-4;
@@ -82,7 +54,7 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
   });
 
   test('no samples: loss 0, gradients 0', () => {
-    const { loss, dWeights } = outcomeOf(native, randomProblem({ batch: 0, classes: 3, dim: 4 }));
+    const { loss, dWeights } = outcomeOf(registeredKernels, randomProblem({ batch: 0, classes: 3, dim: 4 }));
     expect([...loss]).toEqual([0]);
     expect([...dWeights]).toEqual(new Array(12).fill(0));
   });
@@ -92,7 +64,7 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
     const expected = reference(problem);
     tf.tidy(() => {
       const tensors = tensorsOf(problem);
-      const [dEmbeddings, dWeights] = native.marginSoftmaxGrad(tensors, tf.scalar(-2.5), attrsOf(problem));
+      const [dEmbeddings, dWeights] = registeredKernels.marginSoftmaxGrad(tensors, tf.scalar(-2.5), attrsOf(problem));
       const scaled = (rows: number[][]) => rows.flat().map((g) => -2.5 * g);
       expect(relativeError(dEmbeddings?.dataSync() ?? [], scaled(expected.dEmbeddings))).toBeLessThan(1e-5);
       expect(relativeError(dWeights?.dataSync() ?? [], scaled(expected.dWeights))).toBeLessThan(1e-5);
@@ -105,7 +77,7 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
     await tf.setBackend(backend === 'cpu' ? 'wasm' : 'cpu');
     const elsewhere = tf.tensor1d(problem.labels, 'int32');
     await tf.setBackend(backend);
-    const outputs = native.marginSoftmax(
+    const outputs = registeredKernels.marginSoftmax(
       { ...tensors, labels: elsewhere },
       { ...attrsOf(problem), withGradients: false },
     );
@@ -118,7 +90,7 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
     const tensors = tensorsOf(problem);
     const before = { ids: tf.backend().numDataIds(), ...tf.memory() };
     for (let i = 0; i < 100; i++) {
-      expect(() => native.marginSoftmax(tensors, { ...attrsOf(problem), withGradients: true })).toThrow(
+      expect(() => registeredKernels.marginSoftmax(tensors, { ...attrsOf(problem), withGradients: true })).toThrow(
         expect.objectContaining({ code: 'COSFACE_LABEL_RANGE', argument: 'labels', index: 0 }),
       );
     }

@@ -1,41 +1,14 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { MarginSoftmax, MarginSoftmaxGrad } from '../../src/kernels/kernel-names.js';
-import type { MarginSoftmaxExecutor, MarginSoftmaxTensors } from '../../src/kernels/margin-softmax-gradient.js';
+import type { MarginSoftmaxTensors } from '../../src/kernels/margin-softmax-gradient.js';
 import { registerKernels } from '../../src/kernels/register.js';
 import { composedExecutor } from '../../src/loss/composed.js';
 import { cosFaceLoss } from '../../src/loss/cosface-loss.js';
 import { HARD_PROBLEMS, SCALES, UNSTEADY_PROBLEMS } from '../hard-problems.js';
-import {
-  attrsOf,
-  errorsOf,
-  outcomeOf,
-  type ProblemOptions,
-  randomProblem,
-  relativeError,
-  tensorsOf,
-} from '../problem.js';
+import { expectExact, registeredKernels } from '../kernels/expect-exact.js';
+import { attrsOf, outcomeOf, type ProblemOptions, randomProblem, relativeError, tensorsOf } from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
 import { backend, describeTensorflow, tf } from './tfjs-node.js';
-
-const op: MarginSoftmaxExecutor = {
-  marginSoftmax: (tensors, attrs) => tf.engine().runKernel(MarginSoftmax, tensors, attrs),
-  marginSoftmaxGrad: (tensors, lossGradient, attrs) =>
-    tf.engine().runKernel(MarginSoftmaxGrad, { ...tensors, lossGradient }, attrs),
-};
-
-/** design.md: loss within 2e-6, gradients within 1e-5 at s <= 64, in proportion to s beyond. */
-function expectExact(problem: ReferenceProblem): void {
-  const outcome = outcomeOf(op, problem);
-  const expected = reference(problem);
-  const { loss, targetCosine, dEmbeddings, dWeights } = errorsOf(outcome, expected, problem.reduction);
-  const growth = Math.max(1, problem.scale / 64);
-  expect(loss, 'loss').toBeLessThanOrEqual(2e-6 * growth);
-  expect(targetCosine, 'targetCosine').toBeLessThanOrEqual(1e-6);
-  expect(dEmbeddings, 'dEmbeddings').toBeLessThanOrEqual(1e-5 * growth);
-  expect(dWeights, 'dWeights').toBeLessThanOrEqual(1e-5 * growth);
-  expect([...outcome.prediction]).toEqual(expected.prediction);
-}
 
 const random = (options: Partial<ProblemOptions> = {}) =>
   randomProblem({ batch: 19, classes: 37, dim: 17, m3: 0.35, ...options });
@@ -86,7 +59,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
 
   test.each(Object.keys({ ...HARD_PROBLEMS, ...UNSTEADY_PROBLEMS }))('%s agrees with the composed ops', (name) => {
     const problem = { ...HARD_PROBLEMS, ...UNSTEADY_PROBLEMS }[name] as ReferenceProblem;
-    const actual = outcomeOf(op, problem);
+    const actual = outcomeOf(registeredKernels, problem);
     const composed = outcomeOf(composedExecutor(), problem);
     // See the bound in test/loss/composed.test.ts for the margins on an angle of 0 or pi.
     const tolerance = name in UNSTEADY_PROBLEMS ? (8 * Math.sin(0.5)) / 1e-4 / 2 ** 24 : 1e-4;
@@ -98,18 +71,21 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
   test('scale and margins arrive as the doubles they are, to the last bit of every result', async () => {
     // 0.35 as a float would be off by 6e-9, which scale 1000 makes 6e-6 in the logits.
     const problem = random({ scale: 1000.1, m1: 1.1, m2: 0.35 });
-    const onTensorflow = outcomeOf(op, problem);
+    const onTensorflow = outcomeOf(registeredKernels, problem);
     await tf.setBackend('cpu');
     try {
       expect(registerKernels('cpu')).toBe(true);
-      expect(onTensorflow).toEqual(outcomeOf(op, problem));
+      expect(onTensorflow).toEqual(outcomeOf(registeredKernels, problem));
     } finally {
       await tf.setBackend('tensorflow');
     }
   });
 
   test('no samples: loss 0, gradients 0', () => {
-    const { loss, dEmbeddings, dWeights } = outcomeOf(op, randomProblem({ batch: 0, classes: 3, dim: 4 }));
+    const { loss, dEmbeddings, dWeights } = outcomeOf(
+      registeredKernels,
+      randomProblem({ batch: 0, classes: 3, dim: 4 }),
+    );
     expect([...loss]).toEqual([0]);
     expect(dEmbeddings).toHaveLength(0);
     expect([...dWeights]).toEqual(new Array(12).fill(0));
@@ -119,7 +95,11 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     const problem = random({ reduction, sampleWeights: Array.from({ length: 19 }, (_, i) => i % 3), ignoreLabel: 4 });
     const expected = reference(problem);
     tf.tidy(() => {
-      const [dEmbeddings, dWeights] = op.marginSoftmaxGrad(tensorsOf(problem), tf.scalar(-2.5), attrsOf(problem));
+      const [dEmbeddings, dWeights] = registeredKernels.marginSoftmaxGrad(
+        tensorsOf(problem),
+        tf.scalar(-2.5),
+        attrsOf(problem),
+      );
       const scaled = (rows: number[][]) => rows.flat().map((g) => -2.5 * g);
       expect(relativeError(dEmbeddings?.dataSync() ?? [], scaled(expected.dEmbeddings))).toBeLessThan(1e-5);
       expect(relativeError(dWeights?.dataSync() ?? [], scaled(expected.dWeights))).toBeLessThan(1e-5);
@@ -128,7 +108,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
 
   test.each([false, true])('withGradients %s: exactly the outputs there are', (withGradients) => {
     tf.tidy(() => {
-      const outputs = op.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), withGradients });
+      const outputs = registeredKernels.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), withGradients });
       const gradients = withGradients ? ['19,17', '37,17'] : [];
       expect(outputs.map(({ shape }) => shape.join())).toEqual(['', '19', '19', ...gradients]);
       expect(outputs.slice(0, 3).map(({ dtype }) => dtype)).toEqual(['float32', 'float32', 'int32']);
@@ -185,17 +165,19 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     tf.tidy(() => {
       const good = tensorsOf(random());
       const attrs = { ...attrsOf(random()), withGradients: true };
-      expect(() => op.marginSoftmax({ ...good, ...change(good) }, attrs)).toThrow(expect.objectContaining(expected));
-      expect(op.marginSoftmax(good, attrs)).toHaveLength(5);
+      expect(() => registeredKernels.marginSoftmax({ ...good, ...change(good) }, attrs)).toThrow(
+        expect.objectContaining(expected),
+      );
+      expect(registeredKernels.marginSoftmax(good, attrs)).toHaveLength(5);
     });
   });
 
   test('a loss gradient of the wrong shape is an error', () => {
     tf.tidy(() => {
       const problem = random({ reduction: 'none' });
-      const gradient = () => op.marginSoftmaxGrad(tensorsOf(problem), tf.ones([18]), attrsOf(problem));
+      const gradient = () => registeredKernels.marginSoftmaxGrad(tensorsOf(problem), tf.ones([18]), attrsOf(problem));
       expect(gradient).toThrow(expect.objectContaining({ code: 'COSFACE_SHAPE', argument: 'lossGradient' }));
-      const scalar = () => op.marginSoftmaxGrad(tensorsOf(problem), tf.ones([19]), attrsOf(random()));
+      const scalar = () => registeredKernels.marginSoftmaxGrad(tensorsOf(problem), tf.ones([19]), attrsOf(random()));
       expect(scalar).toThrow(expect.objectContaining({ code: 'COSFACE_RANK', argument: 'lossGradient' }));
     });
   });
@@ -223,7 +205,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
   test('a scale that is none', () => {
     tf.tidy(() => {
       const run = () =>
-        op.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), scale: -1, withGradients: false });
+        registeredKernels.marginSoftmax(tensorsOf(random()), { ...attrsOf(random()), scale: -1, withGradients: false });
       expect(run).toThrow(expect.objectContaining({ code: 'COSFACE_OPTION_RANGE', argument: 'scale' }));
     });
   });
@@ -232,7 +214,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     tf.tidy(() => {
       const good = tensorsOf(random());
       good.weights.dispose();
-      expect(() => op.marginSoftmax(good, { ...attrsOf(random()), withGradients: false })).toThrow();
+      expect(() => registeredKernels.marginSoftmax(good, { ...attrsOf(random()), withGradients: false })).toThrow();
       expect(() => cosFaceLoss(good.embeddings, good.weights, good.labels)).toThrow(
         expect.objectContaining({ code: 'COSFACE_DISPOSED' }),
       );
