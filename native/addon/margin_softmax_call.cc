@@ -104,7 +104,12 @@ constexpr choice reductions[] = {
     {"none", COSFACE_REDUCTION_NONE}, {"mean", COSFACE_REDUCTION_MEAN}, {"sum", COSFACE_REDUCTION_SUM}};
 constexpr choice gradients[] = {{"exact", COSFACE_GRADIENT_EXACT}, {"detached", COSFACE_GRADIENT_DETACHED}};
 constexpr choice margin_terms[] = {{"m1", COSFACE_MARGIN_M1}, {"m2", COSFACE_MARGIN_M2}, {"m3", COSFACE_MARGIN_M3}};
-constexpr choice isas[] = {{"auto", COSFACE_ISA_AUTO}, {"scalar", COSFACE_ISA_SCALAR}, {"avx2", COSFACE_ISA_AVX2}};
+constexpr choice precisions[] = {{"fp32", COSFACE_PRECISION_FP32},
+                                 {"bf16-gradients", COSFACE_PRECISION_BF16_GRADIENTS},
+                                 {"bf16", COSFACE_PRECISION_BF16}};
+constexpr choice isas[] = {
+    {"auto", COSFACE_ISA_AUTO},     {"scalar", COSFACE_ISA_SCALAR},           {"avx2", COSFACE_ISA_AVX2},
+    {"avx512", COSFACE_ISA_AVX512}, {"avx512_bf16", COSFACE_ISA_AVX512_BF16}, {"neon", COSFACE_ISA_NEON}};
 
 // An argument array. The bytes are looked at only after every property has been read, because a getter may
 // detach a buffer that was looked at before.
@@ -247,6 +252,9 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
   o.sample_margin_term = static_cast<cosface_margin_term>(
       read_choice(call.Get("sampleMarginTerm"), "sampleMarginTerm", o.sample_margin_term, margin_terms));
   o.isa = static_cast<cosface_isa>(read_choice(call.Get("isa"), "isa", o.isa, isas));
+  o.precision =
+      static_cast<cosface_precision>(read_choice(call.Get("precision"), "precision", o.precision, precisions));
+  o.gradient_tolerance = read_number(call.Get("gradientTolerance"), "gradientTolerance", o.gradient_tolerance);
   o.threads = static_cast<int32_t>(read_integer(call.Get("threads"), "threads", o.threads, int32_range));
   o.workspace_bytes = read_integer(call.Get("workspaceBytes"), "workspaceBytes", o.workspace_bytes, byte_range);
   return o;

@@ -137,6 +137,14 @@ cosface_status check_options(const cosface_margin_softmax_options& o, cosface_er
   if (o.gradient != COSFACE_GRADIENT_EXACT && o.gradient != COSFACE_GRADIENT_DETACHED)
     return fill_error(error, COSFACE_ERROR_OPTION, "gradient", -1, "gradient is %d, expected exact or detached.",
                       static_cast<int>(o.gradient));
+  if (o.precision < COSFACE_PRECISION_FP32 || o.precision > COSFACE_PRECISION_BF16)
+    return fill_error(error, COSFACE_ERROR_OPTION, "precision", -1,
+                      "precision is %d, expected fp32, bf16-gradients or bf16.", static_cast<int>(o.precision));
+  if (!(o.gradient_tolerance >= 0 && o.gradient_tolerance < 1))
+    return fill_error(error, COSFACE_ERROR_OPTION, "gradientTolerance", -1,
+                      "gradientTolerance is %g, expected a number in [0, 1): the part of each sample's probability "
+                      "that its gradients may leave out. 0 leaves out nothing; 1e-3 is a good start.",
+                      o.gradient_tolerance);
   if (o.sample_margin_term < COSFACE_MARGIN_M1 || o.sample_margin_term > COSFACE_MARGIN_M3)
     return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1,
                       "sampleMarginTerm is %d, expected m1, m2 or m3.", static_cast<int>(o.sample_margin_term));

@@ -110,6 +110,9 @@ const char* cosface_isa_name(cosface_isa isa) {
     case COSFACE_ISA_AUTO: return "auto";
     case COSFACE_ISA_SCALAR: return "scalar";
     case COSFACE_ISA_AVX2: return "avx2";
+    case COSFACE_ISA_AVX512: return "avx512";
+    case COSFACE_ISA_AVX512_BF16: return "avx512_bf16";
+    case COSFACE_ISA_NEON: return "neon";
   }
   return nullptr;
 }

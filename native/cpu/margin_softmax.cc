@@ -691,6 +691,8 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
               .gradient = COSFACE_GRADIENT_EXACT,
               .sample_margin_term = COSFACE_MARGIN_M3,
               .isa = COSFACE_ISA_AUTO,
+              .precision = COSFACE_PRECISION_FP32,
+              .gradient_tolerance = 0,
               .threads = 0,
               .workspace_bytes = 64 << 20};
 }

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define COSFACE_ABI_VERSION 1
+#define COSFACE_ABI_VERSION 2
 
 /* A row with |row| below this is taken as the zero vector: cosine 0 with everything, gradient 0. */
 #define COSFACE_ZERO_NORM 1e-12
@@ -75,8 +75,19 @@ typedef enum cosface_margin_term {
 typedef enum cosface_isa {
   COSFACE_ISA_AUTO = 0,
   COSFACE_ISA_SCALAR = 1,
-  COSFACE_ISA_AVX2 = 2
+  COSFACE_ISA_AVX2 = 2,
+  COSFACE_ISA_AVX512 = 3,
+  COSFACE_ISA_AVX512_BF16 = 4, /* AVX-512 with VDPBF16PS; the same as AVX512 but for bf16 products */
+  COSFACE_ISA_NEON = 5
 } cosface_isa;
+
+/* What the three matrix products multiply. They accumulate in fp32, and norms, targets, sums over
+ * classes and projections are in double, whatever the precision. */
+typedef enum cosface_precision {
+  COSFACE_PRECISION_FP32 = 0,
+  COSFACE_PRECISION_BF16_GRADIENTS = 1, /* loss as in fp32; both gradient products on bf16 operands */
+  COSFACE_PRECISION_BF16 = 2            /* the cosines too */
+} cosface_precision;
 
 typedef struct cosface_margin_softmax_problem {
   int64_t batch;               /* N in [0, 2^31) */
@@ -99,7 +110,11 @@ typedef struct cosface_margin_softmax_options {
   cosface_reduction reduction;
   cosface_gradient gradient;
   cosface_margin_term sample_margin_term;
-  cosface_isa isa;         /* AUTO: the best this processor has, capped by COSFACE_ISA */
+  cosface_isa isa; /* AUTO: the best this processor has, capped by COSFACE_ISA */
+  cosface_precision precision;
+  /* Gradients may leave out at most this part of each sample's probability mass, in [0, 1); 0 leaves out
+     nothing. Target classes are always kept, and the loss is exact. Bound: docs/math.md. */
+  double gradient_tolerance;
   int32_t threads;         /* 0: COSFACE_THREADS, else one per processor. Results do not depend on it */
   int64_t workspace_bytes; /* budget beyond inputs and outputs; below the least plan's need it is exceeded
                               by no more than that plan takes */
@@ -151,7 +166,7 @@ void cosface_release_workspace(void);
 
 /* The stable code of a status: "COSFACE_LABEL_RANGE" for COSFACE_ERROR_LABEL_RANGE. */
 const char* cosface_status_code(cosface_status status);
-/* "scalar", "avx2"; NULL for an unknown value. */
+/* "scalar", "avx2", ...; NULL for an unknown value. */
 const char* cosface_isa_name(cosface_isa isa);
 /* 1 if this processor and operating system can run it. */
 int cosface_isa_supported(cosface_isa isa);
