@@ -21,6 +21,7 @@ export type {
   MarginSoftmaxTensorResult,
   MarginTerm,
   PerSample,
+  Precision,
   Reduction,
 } from './loss/types.js';
 export { CosFaceError } from './native/errors.js';

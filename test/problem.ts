@@ -53,7 +53,11 @@ export function randomProblem({
 export function attrsOf(problem: ReferenceProblem): MarginSoftmaxAttrs {
   const { scale, m1 = 1, m2 = 0, m3 = 0, ignoreLabel = -1 } = problem;
   const { reduction = 'mean', gradient = 'exact', sampleMarginTerm = 'm3' } = problem;
-  return { scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm, withGradients: false };
+  const { precision = 'fp32', gradientTolerance = 0 } = problem;
+  return {
+    ...{ scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm, precision, gradientTolerance },
+    withGradients: false,
+  };
 }
 
 export function tensorsOf(problem: ReferenceProblem): MarginSoftmaxTensors {

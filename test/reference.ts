@@ -17,6 +17,9 @@ export interface ReferenceProblem {
   sampleWeights?: number[] | undefined;
   sampleMargins?: number[] | undefined;
   sampleMarginTerm?: 'm1' | 'm2' | 'm3';
+  /** Handed to the kernels only; the reference is exact. */
+  precision?: 'fp32' | 'bf16-gradients' | 'bf16';
+  gradientTolerance?: number;
   /** d / d (loss of a sample), with reduction `none`. */
   lossGradient?: number[] | undefined;
 }

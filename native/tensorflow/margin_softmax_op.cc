@@ -6,17 +6,19 @@
 //        2 labels          int32 [N]                        none, one value where it is mean or sum
 //        3 sample_weights  float [N], or [0]: all 1
 //        4 sample_margins  float [N], or [0]: none
-//        5 margins         int32 [8]: the bytes of the doubles scale, m1, m2, m3
+//        5 doubles         int32 [10]: the bytes of the doubles scale, m1, m2, m3, gradient_tolerance
 //   out  0 loss            float [], [N] where none       0 d_embeddings   float [N, D]
 //        1 target_cosine   float [N]                      1 d_weights      float [C, D]
 //        2 prediction      int32 [N]
 //        3 d_embeddings, 4 d_weights: present where the attribute num_gradients is 2
 //
 // attribute_reader  Only what stays the same for a whole training: TensorFlow keeps one kernel object for each
-//             distinct set of attributes, for ever. Scale and margins may be annealed, so they are inputs.
-// margins     int32, because TensorFlow.js has no double and 0.35 as a float is not 0.35: this way every
+//             distinct set of attributes, for ever. Scale, margins and tolerance may be annealed, so they are
+//             inputs.
+// doubles     int32, because TensorFlow.js has no double and 0.35 as a float is not 0.35: this way every
 //             backend computes with the same numbers. int32 also stays in host memory under tfjs-node-gpu.
-// Version     The name carries it: of two copies of the addon in a process the first one serves both.
+// Version     The name carries it: of two copies of the addon in a process the first one serves both. It counts
+//             the signatures that were released.
 // Copies      None. The kernels read and write TensorFlow's own buffers.
 // Exceptions  None may leave a callback: the frames above belong to a library built without them, and
 //             the process would end.
@@ -49,7 +51,7 @@ enum index : int {
   labels,
   sample_weights,
   sample_margins,
-  margins,
+  doubles,
   loss_gradient
 };
 }  // namespace input
@@ -170,7 +172,7 @@ class attribute_reader {
   // TensorFlow has checked the value against the list in the op's definition.
   std::string string(const char* name) const {
     const scoped_status status(api_);
-    char value[16] = {};  // the longest is "detached"
+    char value[16] = {};  // the longest is "bf16-gradients"
     api_.construction_attr_string(construction_, name, value, sizeof value - 1, status.get());
     require_ok(status);
     return value;
@@ -195,6 +197,10 @@ call_settings read_settings(const tensorflow_api& api, TF_OpKernelConstruction* 
   settings.options.sample_margin_term = term == "m1"   ? COSFACE_MARGIN_M1
                                         : term == "m2" ? COSFACE_MARGIN_M2
                                                        : COSFACE_MARGIN_M3;
+  const std::string precision = attributes.string("precision");
+  settings.options.precision = precision == "fp32"   ? COSFACE_PRECISION_FP32
+                               : precision == "bf16" ? COSFACE_PRECISION_BF16
+                                                     : COSFACE_PRECISION_BF16_GRADIENTS;
   settings.options.ignore_label = static_cast<int32_t>(attributes.integer("ignore_label"));
   if (!forward) return settings;
   const int64_t gradients = attributes.integer("num_gradients");
@@ -232,7 +238,7 @@ class op_call {
     problem_.labels = inputs_[input::labels].data<int32_t>();
     problem_.sample_weights = optional_input(input::sample_weights, "sampleWeights");
     problem_.sample_margins = optional_input(input::sample_margins, "sampleMargins");
-    read_margins();
+    read_doubles();
   }
 
   void run_forward(bool gradients) {
@@ -297,18 +303,19 @@ class op_call {
     return inputs_.back().data<float>();
   }
 
-  void read_margins() {
-    std::array<double, 4> margins;
-    const std::vector<int64_t> shape = add_input(input::margins);
-    if (shape != std::vector<int64_t>{2 * margins.size()}) {
-      fail("COSFACE_SHAPE", "margins has shape " + to_text(shape) + ", expected [8]: the bytes of 4 doubles",
-           "margins");
+  void read_doubles() {
+    std::array<double, 5> doubles;
+    const std::vector<int64_t> shape = add_input(input::doubles);
+    if (shape != std::vector<int64_t>{2 * doubles.size()}) {
+      fail("COSFACE_SHAPE", "doubles has shape " + to_text(shape) + ", expected [10]: the bytes of 5 doubles",
+           "doubles");
     }
-    std::memcpy(margins.data(), inputs_.back().data<void>(), sizeof margins);
-    options_.scale = margins[0];
-    options_.m1 = margins[1];
-    options_.m2 = margins[2];
-    options_.m3 = margins[3];
+    std::memcpy(doubles.data(), inputs_.back().data<void>(), sizeof doubles);
+    options_.scale = doubles[0];
+    options_.m1 = doubles[1];
+    options_.m2 = doubles[2];
+    options_.m3 = doubles[3];
+    options_.gradient_tolerance = doubles[4];
   }
 
   int64_t counted() const {
@@ -466,11 +473,12 @@ bool op_exists(const tensorflow_api& api, const char* name) {
 TF_OpDefinitionBuilder* define_op(const tensorflow_api& api, bool forward) {
   TF_OpDefinitionBuilder* builder = api.new_op_definition_builder(forward ? forward_op : gradient_op);
   std::vector<const char*> inputs = {"embeddings: float",     "weights: float",        "labels: int32",
-                                     "sample_weights: float", "sample_margins: float", "margins: int32"};
+                                     "sample_weights: float", "sample_margins: float", "doubles: int32"};
   std::vector<const char*> outputs = {"d_embeddings: float", "d_weights: float"};
   std::vector<const char*> attributes = {"ignore_label: int = -1", "reduction: {'none', 'mean', 'sum'} = 'mean'",
                                          "gradient: {'exact', 'detached'} = 'exact'",
-                                         "sample_margin_term: {'m1', 'm2', 'm3'} = 'm3'"};
+                                         "sample_margin_term: {'m1', 'm2', 'm3'} = 'm3'",
+                                         "precision: {'fp32', 'bf16-gradients', 'bf16'} = 'fp32'"};
   if (forward) {
     outputs = {"loss: float", "target_cosine: float", "prediction: int32", "gradients: num_gradients * float"};
     attributes.push_back("num_gradients: int >= 0 = 0");

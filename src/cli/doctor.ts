@@ -21,7 +21,10 @@ function report({ ok, core, packages, problems }: Diagnosis): string {
   const lines = [
     `cosface   ${core.version} on Node ${core.node}, ${core.platform}`,
     `binary    ${core.binary ?? 'none'}`,
-    ...(core.isa ? [`          instruction set ${core.isa} of ${core.isas.join(', ')}; ${core.threads} threads`] : []),
+    ...(core.isa
+      ? [`          instruction set ${core.isa} of ${core.isas.join(', ')}; bf16 products ${core.bf16}`]
+      : []),
+    ...(core.isa ? [`          ${core.threads} threads`] : []),
     ...packages.map((found) => `${found.name.padEnd(28)}${found.state}${detail(found)}`),
     '',
     ok ? 'The native kernels work.' : 'The native kernels do not work.',

@@ -1,4 +1,5 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Precision } from '../native/addon.js';
 
 /** Which margin a per-sample margin replaces. */
 export type MarginTerm = 'm1' | 'm2' | 'm3';
@@ -54,6 +55,10 @@ export interface MarginSoftmaxGradAttrs extends NamedAttrMap {
   reduction: Reduction;
   gradient: GradientMode;
   sampleMarginTerm: MarginTerm;
+  /** What the matrix products may multiply; fewer bits are a permission. */
+  precision: Precision;
+  /** The part of each sample's probability that the gradients may leave out, in [0, 1); a permission too. */
+  gradientTolerance: number;
 }
 
 export interface MarginSoftmaxAttrs extends MarginSoftmaxGradAttrs {

@@ -148,6 +148,8 @@ function nativeCall(
     reduction: attrs.reduction,
     gradient: attrs.gradient,
     sampleMarginTerm: attrs.sampleMarginTerm,
+    precision: attrs.precision,
+    gradientTolerance: attrs.gradientTolerance,
   } as MarginSoftmaxCall;
   if (inputs.sampleWeights) call.sampleWeights = memory.read(inputs.sampleWeights) as Float32Array;
   if (inputs.sampleMargins) call.sampleMargins = memory.read(inputs.sampleMargins) as Float32Array;

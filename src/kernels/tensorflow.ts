@@ -93,7 +93,8 @@ function execute(
   const none = () => write(new Float32Array(0), [0], 'float32');
   try {
     const opInputs = [embeddings, weights, labels, sampleWeights ?? none(), sampleMargins ?? none()];
-    return run([...opInputs, write(doubleBytes(attrs), [8], 'int32')], opAttributes(backend.binding, attrs));
+    const doubles = doubleBytes(attrs);
+    return run([...opInputs, write(doubles, [doubles.length], 'int32')], opAttributes(backend.binding, attrs));
   } catch (error) {
     throw cosFaceErrorOf(error);
   } finally {
@@ -101,9 +102,9 @@ function execute(
   }
 }
 
-/** Scale and margins, exactly: TensorFlow.js has no double, and would keep a kernel per value of an attribute. */
-function doubleBytes({ scale, m1, m2, m3 }: MarginSoftmaxGradAttrs): Int32Array {
-  return new Int32Array(Float64Array.of(scale, m1, m2, m3).buffer);
+/** What may change at every step, exactly: TensorFlow.js has no double, and would keep a kernel per attribute value. */
+function doubleBytes({ scale, m1, m2, m3, gradientTolerance }: MarginSoftmaxGradAttrs): Int32Array {
+  return new Int32Array(Float64Array.of(scale, m1, m2, m3, gradientTolerance).buffer);
 }
 
 function opAttributes(binding: Binding, attrs: MarginSoftmaxGradAttrs): OpAttr[] {
@@ -112,6 +113,7 @@ function opAttributes(binding: Binding, attrs: MarginSoftmaxGradAttrs): OpAttr[]
     { name: 'reduction', type: binding.TF_ATTR_STRING, value: attrs.reduction },
     { name: 'gradient', type: binding.TF_ATTR_STRING, value: attrs.gradient },
     { name: 'sample_margin_term', type: binding.TF_ATTR_STRING, value: attrs.sampleMarginTerm },
+    { name: 'precision', type: binding.TF_ATTR_STRING, value: attrs.precision },
   ];
 }
 
@@ -125,7 +127,7 @@ const INPUT_NAMES = [
   'labels',
   'sampleWeights',
   'sampleMargins',
-  'margins',
+  'doubles',
   'lossGradient',
 ] as const;
 

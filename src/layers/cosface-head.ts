@@ -26,7 +26,7 @@ import {
   type Range,
 } from '../loss/check-options.js';
 import { runMarginSoftmax } from '../loss/run-margin-softmax.js';
-import type { GradientMode, MarginSoftmaxTensorResult, Margins } from '../loss/types.js';
+import type { GradientMode, MarginSoftmaxTensorResult, Margins, Precision } from '../loss/types.js';
 import { CosFaceError } from '../native/errors.js';
 import { headLabels } from './head-labels.js';
 import { deserializeObject, type SerializedObject, serializeObject } from './serializable-config.js';
@@ -52,6 +52,10 @@ export interface CosFaceHeadArgs {
   ignoreLabel?: number | null;
   /** `exact` (default) or `detached`; see `LossOptions`. */
   gradient?: GradientMode | null;
+  /** `fp32` (default), `bf16-gradients` or `bf16`; see `LossOptions`. */
+  precision?: Precision | null;
+  /** What the gradients may leave out, in [0, 1). Default 0; see `LossOptions`. */
+  gradientTolerance?: number | null;
   /**
    * How the centres start. Default: normal with standard deviation 1 / sqrt(D). Only the direction of a centre
    * matters, but its gradient goes with 1 / |w|: with 0.01 a learning rate of 0.1 throws the directions about.
@@ -70,7 +74,7 @@ export interface CosFaceHeadArgs {
 /** Those of `CosFaceHeadArgs`, and of every layer of tfjs-layers. */
 const NAMES: ReadonlySet<string> = new Set([
   ...['numClasses', 'scale', 'margin', 'm1', 'm2', 'm3', 'ignoreLabel', 'gradient'],
-  ...['centerInitializer', 'seed', 'centerRegularizer', 'name', 'trainable'],
+  ...['precision', 'gradientTolerance', 'centerInitializer', 'seed', 'centerRegularizer', 'name', 'trainable'],
   ...['inputShape', 'batchInputShape', 'batchSize', 'dtype', 'inputDType', 'updatable', 'weights'],
 ]);
 
@@ -112,6 +116,8 @@ export class CosFaceHead extends layers.Layer {
       scale: args.scale ?? undefined,
       ignoreLabel: args.ignoreLabel ?? undefined,
       gradient: args.gradient ?? undefined,
+      precision: args.precision ?? undefined,
+      gradientTolerance: args.gradientTolerance ?? undefined,
       reduction: 'none',
     });
     this.seed = args.seed ?? null;
@@ -183,11 +189,11 @@ export class CosFaceHead extends layers.Layer {
 
   override getConfig(): serialization.ConfigDict {
     const { numClasses, seed, centerInitializer, centerRegularizer } = this;
-    const { scale, ignoreLabel, gradient } = this.options;
+    const { scale, ignoreLabel, gradient, precision, gradientTolerance } = this.options;
     const { m1, m2, m3 } = this.margins;
     return {
       ...super.getConfig(),
-      ...{ numClasses, scale, m1, m2, m3, ignoreLabel, gradient, seed },
+      ...{ numClasses, scale, m1, m2, m3, ignoreLabel, gradient, precision, gradientTolerance, seed },
       centerInitializer: centerInitializer && serializeObject(centerInitializer),
       centerRegularizer: centerRegularizer && serializeObject(centerRegularizer),
     };

@@ -20,13 +20,23 @@ export const SAMPLE_MARGIN_RANGES: Record<MarginTerm, Range> = {
   m2: { holds: (v) => Math.abs(v) <= FLOAT_PI, text: 'an angle in radians in [-pi, pi]' },
   m3: { holds: (v) => Math.abs(v) <= 2, text: 'a number in [-2, 2]' },
 };
+const TOLERANCE_RANGE: Range = { holds: (v) => v >= 0 && v < 1, text: 'a number in [0, 1)' };
 const INT32_RANGE: Range = { holds: (v) => v === (v | 0), text: 'a whole number in [-2147483648, 2147483647]' };
 
-const COMMON_NAMES = ['scale', 'reduction', 'ignoreLabel', 'sampleWeights', 'sampleMargins', 'gradient'] as const;
+const COMMON_NAMES: Record<keyof LossOptions, true> = {
+  scale: true,
+  reduction: true,
+  ignoreLabel: true,
+  sampleWeights: true,
+  sampleMargins: true,
+  gradient: true,
+  precision: true,
+  gradientTolerance: true,
+};
 
 /** The option names of a loss: the common ones and its own. */
 export function optionNames(...own: string[]): ReadonlySet<string> {
-  return new Set([...own, ...COMMON_NAMES]);
+  return new Set([...own, ...Object.keys(COMMON_NAMES)]);
 }
 
 /** Throws COSFACE_OPTION_RANGE for a name that is not in `known`: a misspelt option would silently do nothing. */
@@ -60,6 +70,7 @@ export function checkChoice<T extends string>(name: string, value: T, choices: r
 
 const REDUCTIONS = ['mean', 'sum', 'none'] as const;
 const GRADIENTS = ['exact', 'detached'] as const;
+const PRECISIONS = ['fp32', 'bf16-gradients', 'bf16'] as const;
 
 /** The options common to all losses, checked and with their defaults. */
 export interface CheckedOptions {
@@ -67,6 +78,8 @@ export interface CheckedOptions {
   reduction: (typeof REDUCTIONS)[number];
   ignoreLabel: number;
   gradient: (typeof GRADIENTS)[number];
+  precision: (typeof PRECISIONS)[number];
+  gradientTolerance: number;
 }
 
 /** Checks the options common to all losses, apart from the per-sample ones, which need N. */
@@ -76,6 +89,8 @@ export function checkCommonOptions(options: LossOptions): CheckedOptions {
     reduction: checkChoice('reduction', options.reduction ?? 'mean', REDUCTIONS),
     ignoreLabel: checkNumber('ignoreLabel', options.ignoreLabel ?? -1, INT32_RANGE),
     gradient: checkChoice('gradient', options.gradient ?? 'exact', GRADIENTS),
+    precision: checkChoice('precision', options.precision ?? 'fp32', PRECISIONS),
+    gradientTolerance: checkNumber('gradientTolerance', options.gradientTolerance ?? 0, TOLERANCE_RANGE),
   };
 }
 

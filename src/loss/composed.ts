@@ -56,6 +56,8 @@ const NO_COSINE = -2;
  * As in the native kernels, the sum over the other classes is kept apart from the target: loss = softplus(u) and
  * 1 - p_y = sigmoid(u) with u = log(sum of the others) - z_y keep their digits when p_y is nearly 1.
  *
+ * All products are float32 and nothing is left out, whatever `precision` and `gradientTolerance` permit.
+ *
  * @param chunkElements - Upper bound for the elements of one N x (chunk of C) array.
  */
 export function composedExecutor(chunkElements: number = CHUNK_ELEMENTS): MarginSoftmaxExecutor {

@@ -19,7 +19,7 @@ export interface CosFaceLossOptions extends LossOptions {
  * @param weights - w, [C, D] float32, one row per class.
  * @param labels - y, [N] int32 tensor or array, each in [0, C) or `ignoreLabel`.
  * @param options - `scale` (64), `margin` (0.35), `reduction` ('mean'), `ignoreLabel` (-1), `sampleWeights`,
- * `sampleMargins`, `gradient`; see `CosFaceLossOptions`.
+ * `sampleMargins`, `gradient`, `precision` ('fp32'), `gradientTolerance` (0); see `CosFaceLossOptions`.
  * @returns A scalar, or [N] with reduction `none`; float32, in nats. Differentiable by embeddings and weights.
  * @throws {CosFaceError} As `marginSoftmax`.
  *

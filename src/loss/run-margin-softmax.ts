@@ -63,7 +63,18 @@ function run({
 }
 
 /** Spelt out: spreading two objects takes a microsecond, and so much of the call's own cost. */
-function attributes({ scale, reduction, ignoreLabel, gradient }: CheckedOptions, margins: Margins): MarginSoftmaxAttrs {
-  const { m1, m2, m3, sampleMarginTerm } = margins;
-  return { scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm, withGradients: false };
+function attributes(options: CheckedOptions, margins: Margins): MarginSoftmaxAttrs {
+  return {
+    scale: options.scale,
+    m1: margins.m1,
+    m2: margins.m2,
+    m3: margins.m3,
+    ignoreLabel: options.ignoreLabel,
+    reduction: options.reduction,
+    gradient: options.gradient,
+    sampleMarginTerm: margins.sampleMarginTerm,
+    precision: options.precision,
+    gradientTolerance: options.gradientTolerance,
+    withGradients: false,
+  };
 }

@@ -1,7 +1,8 @@
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import type { GradientMode, MarginTerm, Reduction } from '../kernels/kernel-names.js';
+import type { Precision } from '../native/addon.js';
 
-export type { GradientMode, MarginTerm, Reduction };
+export type { GradientMode, MarginTerm, Precision, Reduction };
 
 /** Class indices y, [N]: an int32 tensor or whole numbers. */
 export type Labels = Tensor | Int32Array | readonly number[];
@@ -29,6 +30,18 @@ export interface LossOptions {
    * OpenSphere do. Makes no difference to an additive cosine margin.
    */
   gradient?: GradientMode | undefined;
+  /**
+   * What the matrix products may multiply: `fp32` (default); `bf16-gradients`, bf16 in the products of the gradients, the
+   * loss as with `fp32`; `bf16`, the cosines too. Sums stay float32 or better. A permission: where no native kernel runs,
+   * all is float32. Error bounds: docs/math.md.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How much of each sample's probability its gradients may leave out, in [0, 1): work is saved where samples are
+   * confident. Default 0, nothing. The loss and the target classes stay exact, and |d dx_i| <= |dL / d loss_i| s
+   * gradientTolerance / |x_i|; docs/math.md has the proof. A permission: where no native kernel runs, nothing is left out.
+   */
+  gradientTolerance?: number | undefined;
 }
 
 /** The margins of s (psi(m1 t + m2) - m3), the logit of the sample's own class at the angle t. */

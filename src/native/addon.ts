@@ -41,12 +41,19 @@ export interface NativeOptions {
   reduction: 'none' | 'mean' | 'sum';
   gradient: 'exact' | 'detached';
   sampleMarginTerm: 'm1' | 'm2' | 'm3';
+  /** Default 'fp32'. */
+  precision?: Precision | undefined;
+  /** In [0, 1). Default 0. */
+  gradientTolerance?: number | undefined;
   threads?: number | undefined;
   workspaceBytes?: number | undefined;
   isa?: Isa | undefined;
 }
 
-export type Isa = 'auto' | 'scalar' | 'avx2';
+/** What the matrix products multiply: float32, bf16 in those of the gradients, bf16 in all. */
+export type Precision = 'fp32' | 'bf16-gradients' | 'bf16';
+
+export type Isa = 'auto' | 'scalar' | 'avx2' | 'avx512' | 'avx512_bf16' | 'neon';
 
 /** Outputs, written in place. Absent ones are not produced; both gradients are produced together or not at all. */
 export interface MarginSoftmaxOutputs {

@@ -16,6 +16,8 @@ export interface BackendInfo {
   isa: string | null;
   /** Instruction sets that this processor and build can run, from least to best. */
   isas: string[];
+  /** How calls with a bf16 precision multiply with that set: by bf16 instructions, or as float32 after a conversion. */
+  bf16: 'native' | 'converted' | null;
   /** Workers of a large call, COSFACE_THREADS applied. */
   threads: number | null;
   device: 'cpu';
@@ -45,6 +47,7 @@ export function backendInfo(): BackendInfo {
     abi: info?.abiVersion ?? null,
     isa: info?.isa ?? null,
     isas: info?.isas ?? [],
+    bf16: info ? bf16With(info.isa) : null,
     threads: info?.threads ?? null,
     device: chooseDevice('auto'),
     driver: null,
@@ -52,6 +55,10 @@ export function backendInfo(): BackendInfo {
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
   };
+}
+
+function bf16With(isa: string): 'native' | 'converted' {
+  return isa === 'avx512_bf16' ? 'native' : 'converted';
 }
 
 function describeBinary(): { binary: string | null; info?: NativeInfo; reasons: string[] } {

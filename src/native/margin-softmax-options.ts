@@ -1,4 +1,4 @@
-import type { MarginSoftmaxAsyncCall } from './addon.js';
+import type { MarginSoftmaxAsyncCall, Precision } from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
 import { CosFaceError, spell } from './errors.js';
 
@@ -28,6 +28,16 @@ export interface MarginSoftmaxOptions {
   sampleWeights?: Float32Array | null | undefined;
   /** [N], each in [-2, 2], in place of m3. */
   sampleMargins?: Float32Array | null | undefined;
+  /**
+   * What the matrix products multiply: 'fp32' (default); 'bf16-gradients', bf16 in the two products of the gradients, the
+   * loss as with 'fp32'; 'bf16', the cosines too. Sums stay float32 or better. Error bounds: docs/math.md.
+   */
+  precision?: Precision | undefined;
+  /**
+   * How much of each sample's probability its gradients may leave out, in [0, 1): work is saved where samples are
+   * confident. Default 0, nothing. The loss and the target classes stay exact; docs/math.md bounds the rest.
+   */
+  gradientTolerance?: number | undefined;
   /** Whole number in [0, 1024]; 0 is COSFACE_THREADS, else one per processor. The result does not depend on it. */
   threads?: number | undefined;
   /** Budget of memory beyond inputs and outputs. Default 64 MiB. */
@@ -63,6 +73,8 @@ const NAMES: Record<keyof MarginSoftmaxOptions, true> = {
   ignoreLabel: true,
   sampleWeights: true,
   sampleMargins: true,
+  precision: true,
+  gradientTolerance: true,
   threads: true,
   workspaceBytes: true,
   device: true,
@@ -95,6 +107,8 @@ export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCa
     reduction: 'mean',
     gradient: 'exact',
     sampleMarginTerm: 'm3',
+    precision: options.precision,
+    gradientTolerance: options.gradientTolerance,
     threads: options.threads,
     workspaceBytes: options.workspaceBytes,
     gradients,

@@ -85,6 +85,19 @@ describeNative.each(['cpu', 'wasm'])('native kernels on %s', (backend) => {
     tf.dispose([tensors, elsewhere, outputs]);
   });
 
+  test.each([
+    ['precision', 'fp16'],
+    ['gradientTolerance', 1],
+  ])('%s reaches the binary, from both kernels', (argument, value) => {
+    const problem = random({});
+    const attrs = { ...attrsOf(problem), withGradients: true, [argument]: value };
+    tf.tidy(() => {
+      const refused = expect.objectContaining({ code: 'COSFACE_OPTION_RANGE', argument });
+      expect(() => registeredKernels.marginSoftmax(tensorsOf(problem), attrs)).toThrow(refused);
+      expect(() => registeredKernels.marginSoftmaxGrad(tensorsOf(problem), tf.scalar(1), attrs)).toThrow(refused);
+    });
+  });
+
   test('a failing call gives its outputs back', () => {
     const problem = { ...random({}), labels: new Array(19).fill(37) };
     const tensors = tensorsOf(problem);

@@ -139,6 +139,8 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
       m3: 0.2,
       ignoreLabel: -7,
       gradient: 'detached' as const,
+      precision: 'bf16-gradients' as const,
+      gradientTolerance: 1e-3,
     };
     const { model, head } = makeModel({ ...extras, margin: null });
     compile(model, head);
@@ -157,6 +159,7 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     expect(loadedHead.getConfig()).toEqual(head.getConfig());
     expect(loadedHead.getConfig()).toMatchObject({
       ...{ numClasses: CLASSES, scale: 16, m1: 1, m2: 0.1, m3: 0.2, ignoreLabel: -7, gradient: 'detached', seed: 5 },
+      ...{ precision: 'bf16-gradients', gradientTolerance: 1e-3 },
       centerInitializer: { className: 'RandomUniform', config: { minval: -0.5, maxval: 0.5, seed: 7 } },
       centerRegularizer: { className: 'L1L2', config: { l2: expect.closeTo(1e-3) } },
     });
@@ -252,6 +255,8 @@ describe.each(['cpu', 'wasm'])('cosFaceHead on %s', (backend) => {
     ['half a class', () => cosFaceHead({ numClasses: 1.5 }), 'COSFACE_OPTION_RANGE', 'numClasses'],
     ['a bad scale', () => makeModel({ scale: -1 }), 'COSFACE_OPTION_RANGE', 'scale'],
     ['a bad margin', () => makeModel({ margin: 3 }), 'COSFACE_OPTION_RANGE', 'margin'],
+    ['a bad precision', () => makeModel({ precision: 'fp64' as 'fp32' }), 'COSFACE_OPTION_RANGE', 'precision'],
+    ['a bad tolerance', () => makeModel({ gradientTolerance: 1 }), 'COSFACE_OPTION_RANGE', 'gradientTolerance'],
     ['a margin twice', () => makeModel({ margin: 0.3, m3: 0.3 }), 'COSFACE_OPTION_RANGE', 'margin'],
     ['a misspelt option', () => makeModel({ margn: 0.3 } as object), 'COSFACE_OPTION_RANGE', 'margn'],
     [

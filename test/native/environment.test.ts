@@ -29,7 +29,7 @@ test('without any: the best there is', () => {
   expect(plain.info).toMatchObject({
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
     binary: binaryPath,
-    abi: 1,
+    abi: 2,
     isas: expect.arrayContaining(['scalar']),
     device: 'cpu',
     driver: null,
@@ -38,6 +38,7 @@ test('without any: the best there is', () => {
     platform: `${process.platform}-${process.arch}`,
   });
   expect(plain.info['isa']).toBe((plain.info['isas'] as string[]).at(-1));
+  expect(plain.info['bf16']).toBe(plain.info['isa'] === 'avx512_bf16' ? 'native' : 'converted');
   expect(plain.info['threads']).toBeGreaterThanOrEqual(1);
   expect(plain.loss).toHaveLength(1);
 });
@@ -49,7 +50,7 @@ test('empty ones count as unset', () => {
 
 test('COSFACE_ISA caps the instruction set', () => {
   const { info, loss } = report({ COSFACE_ISA: 'scalar' });
-  expect(info['isa']).toBe('scalar');
+  expect(info).toMatchObject({ isa: 'scalar', bf16: 'converted' });
   expect((loss as number[])[0]).toBeCloseTo((plain.loss as number[])[0]!, 4);
 });
 
@@ -66,7 +67,7 @@ test('COSFACE_BINARY names the binary', () => {
 test('COSFACE_BINARY is the only place looked at', () => {
   const missing = join(folder, 'missing.node');
   const { info, loss } = report({ COSFACE_BINARY: missing });
-  expect(info).toMatchObject({ binary: null, abi: null, isa: null, isas: [], threads: null });
+  expect(info).toMatchObject({ binary: null, abi: null, isa: null, isas: [], bf16: null, threads: null });
   expect((info['reasons'] as string[])[0]).toContain(missing);
   expect(loss).toMatchObject({ code: 'COSFACE_NO_BINARY', message: expect.stringContaining('MODULE_NOT_FOUND') });
   expect((loss as Error).message).not.toContain('build/Release');

@@ -210,6 +210,18 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     });
   });
 
+  test.each([
+    ['precision', 'fp16', { code: 'COSFACE_TENSORFLOW', message: expect.stringContaining('"bf16-gradients"') }],
+    ['gradientTolerance', 1, { code: 'COSFACE_OPTION_RANGE', argument: 'gradientTolerance' }],
+  ])('%s reaches the op, from both kernels', (argument, value, expected) => {
+    tf.tidy(() => {
+      const attrs = { ...attrsOf(random()), withGradients: false, [argument]: value };
+      const refused = expect.objectContaining(expected);
+      expect(() => registeredKernels.marginSoftmax(tensorsOf(random()), attrs)).toThrow(refused);
+      expect(() => registeredKernels.marginSoftmaxGrad(tensorsOf(random()), tf.scalar(1), attrs)).toThrow(refused);
+    });
+  });
+
   test('a disposed tensor is an error and not a crash', () => {
     tf.tidy(() => {
       const good = tensorsOf(random());

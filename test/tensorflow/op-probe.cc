@@ -14,6 +14,7 @@
 namespace {
 
 cosface_margin_softmax_problem last_problem;
+cosface_margin_softmax_options last_options;
 cosface_margin_softmax_results last_results;
 int calls = 0;
 std::string behaviour = "record";
@@ -33,6 +34,7 @@ cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* prob
   if (behaviour == "bad_alloc") throw std::bad_alloc();
   if (behaviour == "int") throw 7;
   last_problem = *problem;
+  last_options = *options;
   last_results = *results;
   calls++;
   results->reduced_loss = options->scale;
@@ -98,6 +100,8 @@ napi_value last_call(napi_env env, napi_callback_info) {
   set("targetCosine", address(env, last_results.target_cosine));
   set("dEmbeddings", address(env, last_results.d_embeddings));
   set("dWeights", address(env, last_results.d_weights));
+  set("precision", number(env, last_options.precision));
+  set("gradientTolerance", number(env, last_options.gradient_tolerance));
   return result;
 }
 

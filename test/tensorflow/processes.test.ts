@@ -20,6 +20,8 @@ interface RecordedCall {
   sampleWeights: number;
   dEmbeddings: number;
   dWeights: number;
+  precision: number;
+  gradientTolerance: number;
 }
 
 describeTensorflow('the op in processes of their own', () => {
@@ -95,15 +97,17 @@ describeTensorflow('the op in processes of their own', () => {
   });
 
   test('nothing is copied, no exception escapes, and graphs learn the shapes', () => {
-    const { arrays, first, second, errors, scale, shapes } = resultOf<{
+    const { arrays, first, second, precisions, errors, scale, shapes } = resultOf<{
       arrays: Pick<RecordedCall, 'embeddings' | 'weights' | 'labels'>;
       first: RecordedCall;
       second: RecordedCall;
+      precisions: number[];
       errors: string[];
       scale: number;
       shapes: string[];
     }>(runProgram('probe', [buildOpProbe()]));
-    expect(first).toMatchObject({ ...arrays, calls: 1, sampleWeights: 0 });
+    expect(first).toMatchObject({ ...arrays, calls: 1, sampleWeights: 0, precision: 0, gradientTolerance: 1e-3 });
+    expect(precisions).toEqual([0, 1, 2]); // cosface_precision
     expect(second).toMatchObject({ embeddings: first.dEmbeddings, weights: first.dWeights, labels: arrays.labels });
     expect(errors).toEqual([
       expect.stringContaining('thrown by the test'),

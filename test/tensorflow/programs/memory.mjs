@@ -1,4 +1,4 @@
-// Resident memory over many calls of the op; argument: 'scales' (each call another scale) or 'errors'.
+// Resident memory over many calls of the op; argument: 'scales' (each call another scale, margin and tolerance) or 'errors'.
 import { argv } from 'node:process';
 import tf from '@tensorflow/tfjs-node';
 import { cosFaceLoss } from 'cosface';
@@ -13,7 +13,8 @@ let calls = 0;
 function once() {
   calls++;
   if (argv[2] === 'scales') {
-    cosFaceLoss(x, w, good, { scale: 1 + calls / 1000, margin: 0.1 + calls / 1e6 }).dispose();
+    const options = { scale: 1 + calls / 1000, margin: 0.1 + calls / 1e6, gradientTolerance: calls / 1e6 };
+    cosFaceLoss(x, w, good, options).dispose();
     return;
   }
   try {

@@ -20,7 +20,7 @@ if (isMainThread) {
     tf.tensor1d([0], 'int32'),
     tf.zeros([0]),
     tf.zeros([0]),
-    tf.tensor1d(new Int32Array(Float64Array.of(1, 1, 0, 0).buffer), 'int32'),
+    tf.tensor1d(new Int32Array(Float64Array.of(1, 1, 0, 0, 0).buffer), 'int32'),
   ];
   const [loss] = backend.executeMultipleOutputs('CosfaceMarginSoftmaxV1', [], inputs, 3);
   console.log(JSON.stringify({ code, mapped, loss: loss.dataSync()[0] }));

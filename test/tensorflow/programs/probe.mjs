@@ -28,16 +28,22 @@ const inputs = [
   tf.tensor1d(y, 'int32'),
   tf.tensor1d([]),
   tf.tensor1d([]),
-  tf.tensor1d(new Int32Array(Float64Array.of(64, 1, 0, 0.35).buffer), 'int32'),
+  tf.tensor1d(new Int32Array(Float64Array.of(64, 1, 0, 0.35, 1e-3).buffer), 'int32'),
 ];
 const attrs = [{ name: 'num_gradients', type: binding.TF_ATTR_INT, value: 2 }];
-const run = (tensors = inputs) => backend.executeMultipleOutputs('CosfaceMarginSoftmaxV1', attrs, tensors, 5);
+const run = (tensors = inputs, more = []) =>
+  backend.executeMultipleOutputs('CosfaceMarginSoftmaxV1', [...attrs, ...more], tensors, 5);
 
 const outputs = run();
 const first = probe.lastCall();
 // Fed back in, a result must lie where the op wrote it.
 run([outputs[3], outputs[4], ...inputs.slice(2)]);
 const second = probe.lastCall();
+
+const precisions = ['fp32', 'bf16-gradients', 'bf16'].map((value) => {
+  run(inputs, [{ name: 'precision', type: binding.TF_ATTR_STRING, value }]);
+  return probe.lastCall().precision;
+});
 
 const errors = ['runtime_error', 'bad_alloc', 'int'].map((behaviour) => {
   probe.behave(behaviour);
@@ -54,7 +60,7 @@ const scale = run()[0].dataSync()[0];
 console.log(
   JSON.stringify({
     arrays: { embeddings: probe.addressOf(x), weights: probe.addressOf(w), labels: probe.addressOf(y) },
-    ...{ first, second, errors, scale },
+    ...{ first, second, precisions, errors, scale },
     shapes: [probe.inferShapes(bindingPath, false), probe.inferShapes(bindingPath, true)],
   }),
 );
