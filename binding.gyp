@@ -12,6 +12,7 @@
         'native/cpu/check.cc',
         'native/cpu/isa.cc',
         'native/cpu/kernels/avx2.cc',
+        'native/cpu/kernels/avx512.cc',
         'native/cpu/kernels/scalar.cc',
         'native/cpu/margin_softmax.cc',
         'native/cpu/plan.cc',

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
+#include <string>
 
 #include "cpu/check.h"
 
@@ -25,19 +25,19 @@ struct registers {
 };
 
 // Own cpuid: __builtin_cpu_supports answers 0 under some toolchains (zig) and MSVC has none.
-registers cpuid(unsigned leaf) {
+registers cpuid(unsigned leaf, unsigned subleaf = 0) {
   registers r{};
 #if defined(_MSC_VER)
   int out[4];
-  __cpuidex(out, static_cast<int>(leaf), 0);
+  __cpuidex(out, static_cast<int>(leaf), static_cast<int>(subleaf));
   std::memcpy(&r, out, sizeof r);
 #else
-  __cpuid_count(leaf, 0, r.eax, r.ebx, r.ecx, r.edx);
+  __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
 #endif
   return r;
 }
 
-// The register state that the operating system saves, bit 1 SSE, bit 2 AVX.
+// The register state that the operating system saves: bit 1 SSE, bit 2 AVX, bits 5 to 7 AVX-512.
 unsigned enabled_state() {
 #if defined(_MSC_VER)
   return static_cast<unsigned>(_xgetbv(0));
@@ -48,20 +48,32 @@ unsigned enabled_state() {
 #endif
 }
 
-bool detect_avx2() {
-  if (cpuid(0).eax < 7) return false;
-  constexpr unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, avx2 = 1u << 5;
+struct x86_features {
+  bool avx2, avx512, avx512_bf16;
+};
+
+x86_features detect_features() {
+  if (cpuid(0).eax < 7) return {};
+  constexpr unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
   const unsigned features = cpuid(1).ecx;
-  if ((features & (fma | osxsave | avx)) != (fma | osxsave | avx)) return false;
-  if ((enabled_state() & 6u) != 6u) return false;
-  return (cpuid(7).ebx & avx2) != 0;
+  if ((features & (fma | osxsave | avx)) != (fma | osxsave | avx)) return {};
+  constexpr unsigned avx_state = 0x06, avx512_state = 0xe6;  // with the mask and the upper registers
+  const unsigned state = enabled_state();
+  const registers extended = cpuid(7);
+  x86_features f{};
+  f.avx2 = (state & avx_state) == avx_state && (extended.ebx & 1u << 5) != 0;
+  f.avx512 = f.avx2 && (state & avx512_state) == avx512_state && (extended.ebx & 1u << 16) != 0;
+  f.avx512_bf16 = f.avx512 && extended.eax >= 1 && (cpuid(7, 1).eax & 1u << 5) != 0;
+  return f;
 }
 
 // Asked once: under a hypervisor every cpuid leaves the guest, 30 us each where this was measured.
-bool has_avx2() {
-  static const bool answer = detect_avx2();
+const x86_features& features() {
+  static const x86_features answer = detect_features();
   return answer;
 }
+bool has_avx2() { return features().avx2; }
+bool has_avx512() { return features().avx512; }
 #endif
 
 bool always() { return true; }
@@ -77,6 +89,7 @@ const isa_entry isa_table[] = {
     {"scalar", &scalar_kernels, always},
 #if COSFACE_X86
     {"avx2", &avx2_kernels, has_avx2},
+    {"avx512", &avx512_kernels, has_avx512},
 #endif
 };
 
@@ -134,11 +147,15 @@ cosface_status cosface_best_isa(cosface_isa* isa, cosface_error* error) {
       break;
     }
   }
-  if (!cap_found)
+  if (!cap_found) {
+    std::string names;
+    for (const cosface::isa_entry& entry : cosface::isa_table)
+      names += (names.empty() ? "" : ", ") + std::string(entry.name);
     return cosface::fill_error(error, COSFACE_ERROR_ENVIRONMENT, "COSFACE_ISA", -1,
                                "the environment variable COSFACE_ISA is '%.40s', expected auto or one that this "
                                "build has: %s. Unset it to use the best.",
-                               cap, std::size(cosface::isa_table) > 1 ? "scalar, avx2" : "scalar");
+                               cap, names.c_str());
+  }
   *isa = best;
   return COSFACE_OK;
 }

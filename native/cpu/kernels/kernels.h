@@ -21,7 +21,9 @@ struct tile_product {
   int64_t ldb;
   float* c;
   int64_t ldc;
-  bool accumulate;  // add to C instead of overwriting it
+  bool accumulate;                 // add to C instead of overwriting it
+  const char* prefetch = nullptr;  // one cache line is brought towards the core at every step of the depth
+  int64_t prefetch_step = 0;       // bytes between them
 };
 
 // A strip of NR samples (columns) by a block of classes (rows).
@@ -63,6 +65,7 @@ struct cpu_kernels {
 extern const cpu_kernels scalar_kernels;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const cpu_kernels avx2_kernels;
+extern const cpu_kernels avx512_kernels;
 #endif
 
 }  // namespace cosface

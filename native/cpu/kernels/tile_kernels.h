@@ -21,9 +21,12 @@
 #define COSFACE_INLINE inline __attribute__((always_inline))
 // Unrolled early, so that the accumulators become registers: gcc 12 otherwise stores them at every step.
 #define COSFACE_UNROLL _Pragma("GCC unroll 16")
+// Into L2: what the caller will want next.
+#define COSFACE_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #else
 #define COSFACE_INLINE __forceinline
 #define COSFACE_UNROLL
+#define COSFACE_PREFETCH(address) (void)(address)
 #endif
 
 namespace cosface {
@@ -31,34 +34,83 @@ namespace {
 
 constexpr int64_t tile_columns = 2 * vector::width;
 
+// Addresses of up to four rows from one base and the stride. Hidden from the optimiser, which would
+// otherwise keep a pointer a row and spill them.
+struct row_strides {
+  int64_t one, three;
+
+  explicit row_strides(int64_t stride) : one(stride), three(3 * stride) {}
+  COSFACE_INLINE void hide() {
+#if defined(__GNUC__)
+    __asm__("" : "+r"(one), "+r"(three));
+#endif
+  }
+  COSFACE_INLINE int64_t offset(int row) const { return row == 0 ? 0 : row == 1 ? one : row == 2 ? 2 * one : three; }
+};
+
 template <int rows, bool by_rows>
-void multiply_tile(const tile_product& p) {
+struct tile_sums {
+  static constexpr int groups = (rows + 3) / 4;
   typename vector::type sum[rows][2];
-  COSFACE_UNROLL
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = vector::zero();
-  const float* a = p.a;
-  const float* b = p.b;
-  const int64_t lda = p.lda, ldb = p.ldb;
-  for (int64_t k = 0; k < p.depth; k++) {
+
+  COSFACE_INLINE void step(const float* const (&a)[groups], const row_strides& strides, int64_t k, const float* b) {
     const typename vector::type b0 = vector::load(b), b1 = vector::load(b + vector::width);
     COSFACE_UNROLL
     for (int r = 0; r < rows; r++) {
-      const typename vector::type broadcast = vector::broadcast(by_rows ? a + r * lda : a + r);
+      const float* element = by_rows ? a[r / 4] + strides.offset(r % 4) + k : a[0] + r;
+      const typename vector::type broadcast = vector::broadcast(element);
       sum[r][0] = vector::fma(broadcast, b0, sum[r][0]);
       sum[r][1] = vector::fma(broadcast, b1, sum[r][1]);
     }
-    a += by_rows ? 1 : lda;
+  }
+};
+
+template <int rows, bool by_rows>
+void multiply_tile(const tile_product& p) {
+  using sums = tile_sums<rows, by_rows>;
+  sums tile;
+  COSFACE_UNROLL
+  for (int r = 0; r < rows; r++) tile.sum[r][0] = tile.sum[r][1] = vector::zero();
+  const float* a[sums::groups];
+  row_strides strides(p.lda);
+  COSFACE_UNROLL
+  for (int g = 0; g < sums::groups; g++) a[g] = p.a + (by_rows ? 4 * g * p.lda : 0);
+  const float* b = p.b;
+  const char* ahead = p.prefetch;
+  const int64_t ldb = p.ldb;
+  constexpr int unroll = 4;
+  int64_t k = 0;
+  for (; k + unroll <= p.depth; k += unroll) {
+    strides.hide();
+    COSFACE_UNROLL
+    for (int u = 0; u < unroll; u++) {
+      tile.step(a, strides, by_rows ? u : 0, b);
+      if (!by_rows) a[0] += strides.one;
+      b += ldb;
+      COSFACE_PREFETCH(ahead);
+      ahead += p.prefetch_step;
+    }
+    if (by_rows) {
+      COSFACE_UNROLL
+      for (int g = 0; g < sums::groups; g++) a[g] += unroll;
+    }
+  }
+  for (; k < p.depth; k++) {
+    strides.hide();
+    tile.step(a, strides, 0, b);
     b += ldb;
+    COSFACE_UNROLL
+    for (int g = 0; g < sums::groups; g++) a[g] += by_rows ? 1 : strides.one;
   }
   COSFACE_UNROLL
   for (int r = 0; r < rows; r++) {
     float* c = p.c + r * p.ldc;
     if (p.accumulate) {
-      sum[r][0] = vector::add(sum[r][0], vector::load(c));
-      sum[r][1] = vector::add(sum[r][1], vector::load(c + vector::width));
+      tile.sum[r][0] = vector::add(tile.sum[r][0], vector::load(c));
+      tile.sum[r][1] = vector::add(tile.sum[r][1], vector::load(c + vector::width));
     }
-    vector::store(c, sum[r][0]);
-    vector::store(c + vector::width, sum[r][1]);
+    vector::store(c, tile.sum[r][0]);
+    vector::store(c + vector::width, tile.sum[r][1]);
   }
 }
 
