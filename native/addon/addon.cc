@@ -5,6 +5,7 @@
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
+#include "cosface/machine_rates.h"
 #include "cosface/margin_softmax.h"
 #include "tensorflow/margin_softmax_op.h"
 
@@ -50,6 +51,8 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("plan", &addon::plan),
                            InstanceMethod("info", &addon::info),
                            InstanceMethod("registerTensorflowOp", &addon::register_tensorflow_op),
+                           InstanceMethod("fmaRate", &addon::fma_rate),
+                           InstanceMethod("memoryRate", &addon::memory_rate),
                            InstanceMethod("releaseWorkspace", &addon::release_workspace),
                        });
 }
@@ -114,6 +117,16 @@ Napi::Value addon::register_tensorflow_op(const Napi::CallbackInfo& info) {
     case tensorflow::registration::failed: break;
   }
   throw js_error(env, "COSFACE_TENSORFLOW", error, {"bindingPath"});
+}
+
+Napi::Value addon::fma_rate(const Napi::CallbackInfo& info) {
+  const auto [options, seconds, array_bytes] = read_rate_request(info[0]);
+  return Napi::Number::New(info.Env(), cosface_fma_rate(options.isa, options.precision, options.threads, seconds));
+}
+
+Napi::Value addon::memory_rate(const Napi::CallbackInfo& info) {
+  const auto [options, seconds, array_bytes] = read_rate_request(info[0]);
+  return Napi::Number::New(info.Env(), cosface_memory_rate(array_bytes, options.threads, seconds));
 }
 
 void addon::release_workspace(const Napi::CallbackInfo&) { cosface_release_workspace(); }

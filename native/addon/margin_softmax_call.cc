@@ -310,4 +310,13 @@ plan_request read_plan_request(const Napi::Value& value) {
   return request;
 }
 
+rate_request read_rate_request(const Napi::Value& value) {
+  const Napi::Object object = require_object(value, "request");
+  rate_request request;
+  request.options = read_options(object);
+  request.seconds = read_number(object.Get("seconds"), "seconds", 0.01);
+  request.array_bytes = read_integer(object.Get("arrayBytes"), "arrayBytes", 0, byte_range);
+  return request;
+}
+
 }  // namespace cosface

@@ -26,6 +26,15 @@ struct plan_request {
 
 plan_request read_plan_request(const Napi::Value& shape);
 
+// What a measurement of the machine asks for.
+struct rate_request {
+  cosface_margin_softmax_options options{};  // isa, precision and threads only
+  double seconds = 0;
+  int64_t array_bytes = 0;
+};
+
+rate_request read_rate_request(const Napi::Value& request);
+
 // The property as a boolean; false where absent. Throws COSFACE_OPTION_RANGE for any other kind.
 bool read_flag(const Napi::Object& call, const char* name);
 

@@ -11,6 +11,10 @@ export interface NativeAddon {
   info(): NativeInfo;
   /** Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded. */
   registerTensorflowOp(bindingPath: string): 'registered' | 'already';
+  /** Flops per second of multiply-adds in registers: native/include/cosface/machine_rates.h. 0 where `isa` is not there. */
+  fmaRate(request: { isa: Isa; precision?: Precision | undefined; threads: number; seconds: number }): number;
+  /** Bytes per second that move through memory, two arrays read and one written; as above. */
+  memoryRate(request: { arrayBytes: number; threads: number; seconds: number }): number;
   /** Frees the workspace that is kept between calls. */
   releaseWorkspace(): void;
 }
