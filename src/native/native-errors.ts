@@ -16,6 +16,8 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
     plan: (shape) => translated(() => raw.plan(shape)),
     info: () => translated(() => raw.info()),
     registerTensorflowOp: (bindingPath) => translated(() => raw.registerTensorflowOp(bindingPath)),
+    fmaRate: (request) => translated(() => raw.fmaRate(request)),
+    memoryRate: (request) => translated(() => raw.memoryRate(request)),
     releaseWorkspace: () => raw.releaseWorkspace(),
   };
 }
