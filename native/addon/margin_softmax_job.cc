@@ -103,10 +103,12 @@ array_type deliver(Napi::Env env, buffer<T>& b) {
 
 class margin_softmax_job final : public Napi::AsyncWorker {
  public:
-  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, input_copies&& inputs, bool with_gradients)
+  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const cosface_margin_softmax_plan& plan,
+                     input_copies&& inputs, bool with_gradients)
       : Napi::AsyncWorker(env, "cosface.marginSoftmax"),
         deferred_(Napi::Promise::Deferred::New(env)),
         call_(call),
+        plan_(plan),
         inputs_(std::move(inputs)),
         with_gradients_(with_gradients) {}
 
@@ -120,7 +122,7 @@ class margin_softmax_job final : public Napi::AsyncWorker {
     }
     inputs_.point(call_.problem);
     outputs_.point(call_.results);
-    cosface_margin_softmax(&call_.problem, &call_.options, &call_.results, &error_);
+    cosface_margin_softmax_run(&call_.problem, &call_.options, &plan_, &call_.results, &error_);
   }
 
   void OnOK() override {
@@ -148,6 +150,7 @@ class margin_softmax_job final : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred deferred_;
   margin_softmax_call call_;
+  cosface_margin_softmax_plan plan_;
   input_copies inputs_;
   outputs outputs_;
   cosface_error error_{};
@@ -157,9 +160,14 @@ class margin_softmax_job final : public Napi::AsyncWorker {
 }  // namespace
 
 Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, bool with_gradients) {
+  // On this thread, because JavaScript may change the environment while the job runs.
+  cosface_margin_softmax_plan plan{};
+  cosface_error error{};
+  if (cosface_margin_softmax_make_plan(&call.problem, &call.options, with_gradients, &plan, &error) != COSFACE_OK)
+    throw js_error(env, error);
   input_copies inputs;
   if (!inputs.copy(call.problem)) throw js_error(env, out_of_memory("input copies"));
-  auto* job = new margin_softmax_job(env, call, std::move(inputs), with_gradients);
+  auto* job = new margin_softmax_job(env, call, plan, std::move(inputs), with_gradients);
   const Napi::Promise promise = job->promise();
   job->Queue();  // deletes the job after OnOK or OnError
   return promise;

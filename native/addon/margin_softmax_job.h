@@ -7,8 +7,9 @@
 
 namespace cosface {
 
-// Copies every input before it returns, so that the caller may change, transfer or drop its arrays.
-// Throws Napi::Error, COSFACE_OUT_OF_MEMORY where the copies do not fit.
+// Plans and copies every input before it returns, so that the caller may change the environment and change,
+// transfer or drop its arrays. Throws Napi::Error: what planning refuses, or COSFACE_OUT_OF_MEMORY where the copies
+// do not fit.
 Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, bool with_gradients);
 
 // { reducedLoss, counted, zeroEmbeddings, zeroWeights }

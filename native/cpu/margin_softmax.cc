@@ -649,19 +649,22 @@ void job::sum_negatives_of_class_in_double(int64_t c, double* unit_class, double
   }
 }
 
-bool debug_asks_for(const char* topic) {
+cosface_status read_debug(int32_t* print, cosface_error* error) {
   const char* text = std::getenv("COSFACE_DEBUG");
-  return text != nullptr && std::strstr(text, topic) != nullptr;
+  *print = text != nullptr && std::strcmp(text, "plan") == 0;
+  if (*print || text == nullptr || *text == '\0') return COSFACE_OK;
+  return fill_error(error, COSFACE_ERROR_ENVIRONMENT, "COSFACE_DEBUG", -1,
+                    "the environment variable COSFACE_DEBUG is '%.40s', expected plan. Unset it to print nothing.",
+                    text);
 }
 
-// Everything before memory: shape, options, kernels, threads, plan.
-cosface_status prepare(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                       const call_shape& shape, const cpu_kernels*& kernels, cosface_margin_softmax_plan& plan,
-                       cosface_error* error) {
+// Everything before data and memory: shape, options, environment, plan.
+cosface_status make_plan(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                         bool gradients, cosface_margin_softmax_plan& plan, cosface_error* error) {
   if (auto status = check_shape(p, error)) return status;
   if (auto status = check_options(o, error)) return status;
   cosface_error reason{};
-  kernels = kernels_for(o.isa, &reason);
+  const cpu_kernels* kernels = kernels_for(o.isa, &reason);
   if (kernels == nullptr) {
     if (error) *error = reason;
     return reason.status;
@@ -672,8 +675,8 @@ cosface_status prepare(const cosface_margin_softmax_problem& p, const cosface_ma
                       "the environment variable COSFACE_THREADS is '%.40s', expected a whole number in [1, 1024]. "
                       "Unset it to use every processor.",
                       std::getenv("COSFACE_THREADS"));
-  plan = choose_plan(shape, o, *kernels, threads);
-  return COSFACE_OK;
+  plan = choose_plan({p.batch, p.classes, p.dim, gradients}, o, *kernels, threads);
+  return read_debug(&plan.print, error);
 }
 
 }  // namespace
@@ -700,27 +703,39 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
                                                 const cosface_margin_softmax_options* options, int gradients,
                                                 cosface_margin_softmax_plan* plan, cosface_error* error) {
-  const cosface::cpu_kernels* kernels = nullptr;
-  return cosface::prepare(*problem, *options, {problem->batch, problem->classes, problem->dim, gradients != 0}, kernels,
-                          *plan, error);
+  return cosface::make_plan(*problem, *options, gradients != 0, *plan, error);
+}
+
+cosface_status cosface_margin_softmax_run(const cosface_margin_softmax_problem* problem,
+                                          const cosface_margin_softmax_options* options,
+                                          const cosface_margin_softmax_plan* plan,
+                                          cosface_margin_softmax_results* results, cosface_error* error) {
+  const cosface::call_shape shape{problem->batch, problem->classes, problem->dim, results->d_weights != nullptr};
+  const bool planned = plan->isa != COSFACE_ISA_AUTO;
+  const cosface::cpu_kernels* kernels = planned ? cosface::kernels_for(plan->isa, nullptr) : nullptr;
+  if (kernels == nullptr || cosface::lay_out(shape, *plan, *kernels).bytes != plan->workspace_bytes)
+    return cosface::fill_error(
+        error, COSFACE_ERROR_OPTION, "plan", -1,
+        "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
+        "same dimensions, options and gradients.");
+  if (auto status = cosface::check_buffers(*problem, *options, *results, error)) return status;
+  if (plan->print) cosface::print_plan(shape, *plan);
+  const cosface::workspace memory(static_cast<size_t>(plan->workspace_bytes));
+  if (memory.data() == nullptr)
+    return cosface::fill_error(
+        error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
+        "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
+        static_cast<long long>(plan->workspace_bytes));
+  return cosface::job(*problem, *options, shape, *plan, *kernels, memory.data(), *results).run(error);
 }
 
 cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* problem,
                                       const cosface_margin_softmax_options* options,
                                       cosface_margin_softmax_results* results, cosface_error* error) {
-  const cosface::call_shape shape{problem->batch, problem->classes, problem->dim, results->d_weights != nullptr};
-  const cosface::cpu_kernels* kernels = nullptr;
   cosface_margin_softmax_plan plan;
-  if (auto status = cosface::prepare(*problem, *options, shape, kernels, plan, error)) return status;
-  if (auto status = cosface::check_buffers(*problem, *options, *results, error)) return status;
-  if (cosface::debug_asks_for("plan")) cosface::print_plan(shape, plan);
-  const cosface::workspace memory(static_cast<size_t>(plan.workspace_bytes));
-  if (memory.data() == nullptr)
-    return cosface::fill_error(
-        error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
-        "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
-        static_cast<long long>(plan.workspace_bytes));
-  return cosface::job(*problem, *options, shape, plan, *kernels, memory.data(), *results).run(error);
+  const bool gradients = results->d_weights != nullptr;
+  if (auto status = cosface::make_plan(*problem, *options, gradients, plan, error)) return status;
+  return cosface_margin_softmax_run(problem, options, &plan, results, error);
 }
 
 }  // extern "C"

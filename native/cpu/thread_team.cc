@@ -1,7 +1,9 @@
 #include "cpu/thread_team.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 
 namespace cosface {
@@ -69,9 +71,11 @@ int32_t default_threads() {
   static const int32_t processors = std::max(1, static_cast<int32_t>(std::thread::hardware_concurrency()));
   const char* text = std::getenv("COSFACE_THREADS");
   if (text == nullptr || *text == '\0') return processors;
-  char* end = nullptr;
-  const long value = std::strtol(text, &end, 10);
-  return *end == '\0' && value >= 1 && value <= 1024 ? static_cast<int32_t>(value) : 0;
+  // strtol would skip blanks and take a sign.
+  const char* end = text + std::strlen(text);
+  int32_t value = 0;
+  const auto [rest, failure] = std::from_chars(text, end, value);
+  return failure == std::errc() && rest == end && value >= 1 && value <= 1024 ? value : 0;
 }
 
 }  // namespace cosface

@@ -24,12 +24,24 @@ struct call {
   cosface_margin_softmax_options options = cos_face_options();
   bool embeddings_gradient = true, weights_gradient = true;
 
+  std::vector<float> dx = std::vector<float>(shape.batch * shape.dim);
+  std::vector<float> dw = std::vector<float>(shape.classes * shape.dim);
+
+  cosface_margin_softmax_results results() {
+    cosface_margin_softmax_results r{};
+    if (embeddings_gradient) r.d_embeddings = dx.data();
+    if (weights_gradient) r.d_weights = dw.data();
+    return r;
+  }
+
   cosface_status run(cosface_error* error) {
-    std::vector<float> dx(shape.batch * shape.dim), dw(shape.classes * shape.dim);
-    cosface_margin_softmax_results results{};
-    if (embeddings_gradient) results.d_embeddings = dx.data();
-    if (weights_gradient) results.d_weights = dw.data();
-    return cosface_margin_softmax(&problem, &options, &results, error);
+    cosface_margin_softmax_results r = results();
+    return cosface_margin_softmax(&problem, &options, &r, error);
+  }
+
+  cosface_status run(const cosface_margin_softmax_plan& plan, cosface_error* error) {
+    cosface_margin_softmax_results r = results();
+    return cosface_margin_softmax_run(&problem, &options, &plan, &r, error);
   }
 };
 
@@ -370,8 +382,10 @@ void expect_environment_error(const char* variable, const char* value) {
 TEST(error, environment) {
   expect_environment_error("COSFACE_ISA", "nonsense");
   expect_environment_error("COSFACE_ISA", "AVX2");
-  for (const char* threads : {"abc", "0", "-1", "1025", "3x", "2.5", "99999999999999999999"})
+  for (const char* threads : {"abc", "0", "-1", "1025", "3x", "2.5", "99999999999999999999", " 2", "2 ", "+2"})
     expect_environment_error("COSFACE_THREADS", threads);
+  for (const char* debug : {"explain", "plans", "PLAN", "plan,memory", " plan"})
+    expect_environment_error("COSFACE_DEBUG", debug);
   call c;
   EXPECT_EQ(c.run(nullptr), COSFACE_OK);
 }
@@ -383,6 +397,33 @@ TEST(error, environment_is_only_read_where_it_decides) {
   c.options.threads = 1;
   cosface_error error;
   EXPECT_EQ(c.run(&error), COSFACE_OK) << error.message;
+}
+
+TEST(error, a_run_reads_no_environment) {
+  call c;
+  c.options.isa = COSFACE_ISA_AUTO;
+  c.options.threads = 0;
+  cosface_margin_softmax_plan plan;
+  cosface_error error;
+  ASSERT_EQ(cosface_margin_softmax_make_plan(&c.problem, &c.options, 1, &plan, &error), COSFACE_OK) << error.message;
+  const scoped_variable isa("COSFACE_ISA", "nonsense"), threads("COSFACE_THREADS", "abc"), debug("COSFACE_DEBUG", "x");
+  EXPECT_EQ(c.run(plan, &error), COSFACE_OK) << error.message;
+}
+
+TEST(error, a_plan_for_another_call) {
+  const auto outcome_of = [](auto change) {
+    call c;
+    cosface_margin_softmax_plan plan{};
+    EXPECT_EQ(cosface_margin_softmax_make_plan(&c.problem, &c.options, 1, &plan, nullptr), COSFACE_OK);
+    change(c, plan);
+    cosface_error error{};
+    EXPECT_EQ(c.run(plan, &error), COSFACE_ERROR_OPTION);
+    EXPECT_STREQ(error.argument, "plan");
+  };
+  outcome_of([](call&, auto& plan) { plan = {}; });
+  outcome_of([](call& c, auto&) { c.problem.dim += 64; });
+  outcome_of([](call& c, auto&) { c.embeddings_gradient = c.weights_gradient = false; });
+  outcome_of([](call& c, auto& plan) { cosface_margin_softmax_make_plan(&c.problem, &c.options, 0, &plan, nullptr); });
 }
 
 TEST(error, environment_caps_and_counts) {

@@ -44,7 +44,14 @@ test('without any: the best there is', () => {
 });
 
 test('empty ones count as unset', () => {
-  const empty = { COSFACE_BINARY: '', COSFACE_BACKEND: '', COSFACE_DEVICE: '', COSFACE_ISA: '', COSFACE_THREADS: '' };
+  const empty = {
+    COSFACE_BINARY: '',
+    COSFACE_BACKEND: '',
+    COSFACE_DEVICE: '',
+    COSFACE_ISA: '',
+    COSFACE_THREADS: '',
+    COSFACE_DEBUG: '',
+  };
   expect(report(empty)).toEqual(plain);
 });
 
@@ -55,7 +62,9 @@ test('COSFACE_ISA caps the instruction set', () => {
 });
 
 test('COSFACE_THREADS sets the threads', () => {
-  expect(report({ COSFACE_THREADS: '3' })).toEqual({ ...plain, info: { ...plain.info, threads: 3 } });
+  // 1000 workers do not fit into the 64 MiB of a call by default; what is reported is the number asked for.
+  for (const threads of [3, 1000])
+    expect(report({ COSFACE_THREADS: `${threads}` })).toEqual({ ...plain, info: { ...plain.info, threads } });
 });
 
 test('COSFACE_BINARY names the binary', () => {
@@ -104,6 +113,9 @@ describe('a value that is none', () => {
     ['COSFACE_THREADS', '0'],
     ['COSFACE_THREADS', '-1'],
     ['COSFACE_THREADS', '2.5'],
+    ['COSFACE_THREADS', ' 2'],
+    ['COSFACE_DEBUG', 'explain'],
+    ['COSFACE_DEBUG', 'plans'],
   ])('%s=%s', (name, value) => {
     const { info, loss } = report({ [name]: value });
     for (const error of [info, loss])

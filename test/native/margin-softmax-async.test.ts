@@ -74,6 +74,20 @@ test('whatever is done to the inputs after the call does not reach it', async ()
   await Promise.all(busy);
 });
 
+test('the environment counts as it is at the call', async () => {
+  const large = { ...makeProblem({ batch: 128, classes: 4000, dim: 64 }), gradients: true, threads: 1 };
+  const busy = Array.from({ length: 4 }, () => marginSoftmaxAsync(large));
+  const waiting = marginSoftmaxAsync(small);
+  process.env['COSFACE_THREADS'] = 'many';
+  try {
+    await expect(marginSoftmaxAsync(small)).rejects.toThrow('COSFACE_ENVIRONMENT');
+    expect(await waiting).toEqual(marginSoftmax({ ...small, threads: 1 }));
+  } finally {
+    delete process.env['COSFACE_THREADS'];
+    await Promise.all(busy);
+  }
+});
+
 test('the results belong to the caller: they can be transferred and outlive the job', async () => {
   const { dWeights } = await marginSoftmaxAsync(small);
   const moved = structuredClone(dWeights!, { transfer: [dWeights!.buffer as ArrayBuffer] });

@@ -136,7 +136,7 @@ typedef struct cosface_margin_softmax_results {
 
 /* The choices of one call, made from shape, options and budget alone and free of the thread count,
  * so that the order of every sum, and with it every bit of the result, is the same on any number of
- * threads. Printed by COSFACE_DEBUG=plan. */
+ * threads. */
 typedef struct cosface_margin_softmax_plan {
   cosface_isa isa;
   int32_t threads;         /* workers that will run */
@@ -147,16 +147,25 @@ typedef struct cosface_margin_softmax_plan {
   int64_t class_slab;      /* classes of one pass-1 task */
   int64_t class_block;     /* classes in cache at a time; pass 2's task */
   int64_t workspace_bytes; /* exactly what is allocated */
+  int32_t print;           /* 1: the run prints the plan first (COSFACE_DEBUG=plan) */
 } cosface_margin_softmax_plan;
 
 void cosface_margin_softmax_default_options(cosface_margin_softmax_options* options);
 
-/* Chooses how to run. `gradients` says whether d_embeddings and d_weights will be asked for. */
+/* Chooses how to run. `gradients` says whether d_embeddings and d_weights will be asked for. Reads the COSFACE_*
+ * variables; the run does not, so that it may go beside a thread that changes the environment. */
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
                                                 const cosface_margin_softmax_options* options, int gradients,
                                                 cosface_margin_softmax_plan* plan, cosface_error* error);
 
-/* Checks, plans and runs. Thread-safe. On an error the outputs are unspecified and *error is filled. */
+/* Runs a plan that was made for the same dimensions, options and gradients. Thread-safe. On an error the outputs
+ * are unspecified and *error is filled. */
+cosface_status cosface_margin_softmax_run(const cosface_margin_softmax_problem* problem,
+                                          const cosface_margin_softmax_options* options,
+                                          const cosface_margin_softmax_plan* plan,
+                                          cosface_margin_softmax_results* results, cosface_error* error);
+
+/* Plans and runs. */
 cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* problem,
                                       const cosface_margin_softmax_options* options,
                                       cosface_margin_softmax_results* results, cosface_error* error);
