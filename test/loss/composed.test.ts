@@ -93,6 +93,11 @@ describe.each(['cpu', 'wasm'])('composed ops on %s', (backend) => {
     expect(largest).toBeLessThan(16 * 4096);
   });
 
+  test.each(['bf16-gradients', 'bf16'] as const)('%s and a tolerance are permitted, and change no bit', (precision) => {
+    const permitted = random({ precision, gradientTolerance: 0.5 });
+    expect(outcomeOf(composedExecutor(), permitted)).toEqual(outcomeOf(composedExecutor(), random({})));
+  });
+
   test('no samples: loss 0, gradients 0', () => {
     for (const reduction of ['mean', 'none'] as const) {
       const problem = randomProblem({ batch: 0, classes: 3, dim: 4, reduction });
