@@ -74,6 +74,7 @@ const x86_features& features() {
 }
 bool has_avx2() { return features().avx2; }
 bool has_avx512() { return features().avx512; }
+bool has_avx512_bf16() { return features().avx512_bf16; }
 #endif
 
 bool always() { return true; }
@@ -90,6 +91,7 @@ const isa_entry isa_table[] = {
 #if COSFACE_X86
     {"avx2", &avx2_kernels, has_avx2},
     {"avx512", &avx512_kernels, has_avx512},
+    {"avx512_bf16", &avx512_bf16_kernels, has_avx512_bf16},
 #endif
 };
 

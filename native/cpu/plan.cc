@@ -5,58 +5,72 @@
 #include <cstdio>
 #include <numbers>
 
+#include "cpu/block_sizes.h"
 #include "cpu/row_state.h"
 
 namespace cosface {
 namespace {
 
-// A packed block of classes and its exponentials share L2 with the operands.
-constexpr int64_t class_block_bytes = 128 << 10;
-constexpr int64_t largest_class_block = 120;
-// Rows of a pass-1 task: enough to pay for packing w once a task (C D work against 4 rows C D flops).
-constexpr int64_t largest_row_group = 256;
-constexpr int64_t least_row_group = 32;
-// Pass-1 tasks wanted per row block, so that up to this many threads find work.
-constexpr int64_t wanted_tasks = 16;
+// Pass-1 tasks of a row block, for as many threads. Each slab has its own partial dx, which costs memory
+// and an addition: so few slabs, unless they are so large that this does not show.
+constexpr int64_t least_tasks = 8, most_tasks = 64, cheap_slab_blocks = 24;
+// Class blocks of a pass-2 task, at most: within a task the next block is brought into cache ahead.
+constexpr int64_t largest_blocks_per_task = 8;
 // Rows between two passes over w, at most. More would no longer save traffic.
 constexpr int64_t largest_row_block = 4096;
 constexpr int64_t least_kept_row_block = 32;
 constexpr int64_t recompute_row_block = 512;
 // The part of the budget that is left to the workers' own memory.
 constexpr int64_t worker_share = 16;
+// The norms of all classes are kept where they take at most this part of the budget.
+constexpr int64_t norms_share = 8;
 // Below this many multiply-adds a second thread costs more than it brings (about 0.1 ms of work).
 constexpr double least_work_per_thread = 2e6;
-// Keeps the rows of a matrix off the same cache sets: 16 floats are one line.
-constexpr int64_t stride_padding = 16;
+// Rows a multiple of 2 KiB apart share two sets of L1, too few for a tile's rows: such strides get one line
+// more.
+constexpr int64_t crowded_stride = 512, line_words = 16;
+
+const char* precision_name(cosface_precision precision) {
+  switch (precision) {
+    case COSFACE_PRECISION_FP32: return "fp32";
+    case COSFACE_PRECISION_BF16_GRADIENTS: return "fp32 with bf16 gradients";
+    case COSFACE_PRECISION_BF16: return "bf16";
+  }
+  return "";
+}
 
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 int64_t ceil_div(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 
+int64_t stride_of(int64_t words) { return words % crowded_stride == 0 ? words + line_words : words; }
+
 int64_t class_block_of(const call_shape& s, const cpu_kernels& k) {
-  const int64_t row_bytes = (round_up(s.dim, k.tile_columns) + stride_padding) * 4;
-  const int64_t fitting = std::min(class_block_bytes / row_bytes, largest_class_block);
+  const block_sizes sizes = block_sizes_of(k.isa);
+  const int64_t row_bytes = stride_of(round_up(s.dim, k.tile_columns)) * 4;
+  const int64_t fitting = std::min(sizes.class_block_bytes / row_bytes, sizes.largest_class_block);
   const int64_t whole_tiles = std::max<int64_t>(fitting / k.tile_rows, 1) * k.tile_rows;
   return std::min(whole_tiles, round_up(s.classes, k.tile_rows));
 }
 
-// Cuts a row block into groups and the classes into slabs.
-void cut_tasks(const call_shape& s, const cpu_kernels& k, cosface_margin_softmax_plan& plan) {
+// Cuts a row block into groups and the classes into slabs, for at most `most` tasks of pass 1.
+void cut_tasks(const call_shape& s, const cpu_kernels& k, cosface_margin_softmax_plan& plan, int64_t most) {
   const int64_t blocks = ceil_div(s.classes, plan.class_block);
-  const int64_t slabs_possible = std::min(blocks, wanted_tasks);
-  const int64_t groups_wanted =
-      std::max(ceil_div(plan.row_block, largest_row_group), ceil_div(wanted_tasks, slabs_possible));
-  const int64_t groups = std::clamp<int64_t>(groups_wanted, 1, std::max<int64_t>(plan.row_block / least_row_group, 1));
+  const int64_t groups = ceil_div(plan.row_block, block_sizes_of(k.isa).largest_row_group);
   plan.row_group = std::max(round_up(ceil_div(plan.row_block, groups), k.tile_columns), int64_t{k.tile_columns});
-  const int64_t slabs = std::min(slabs_possible, ceil_div(wanted_tasks, groups));
-  plan.class_slab = ceil_div(blocks, slabs) * plan.class_block;
+  const int64_t slabs = std::clamp(blocks / cheap_slab_blocks, ceil_div(least_tasks, groups), ceil_div(most, groups));
+  plan.class_slab = ceil_div(blocks, std::min(slabs, blocks)) * plan.class_block;
+  plan.blocks_per_task = std::clamp<int64_t>(blocks / most_tasks, 1, largest_blocks_per_task);
 }
 
 bool fits(const call_shape& s, const cpu_kernels& k, cosface_margin_softmax_plan& plan, int64_t row_block,
           int64_t budget) {
   plan.row_block = row_block;
-  cut_tasks(s, k, plan);
-  const workspace_layout layout = lay_out(s, plan, k);
-  return layout.workers <= budget - std::max(budget / worker_share, layout.worker_bytes);
+  for (int64_t tasks = most_tasks; tasks >= least_tasks; tasks /= 2) {
+    cut_tasks(s, k, plan, tasks);
+    const workspace_layout layout = lay_out(s, plan, k);
+    if (layout.workers <= budget - std::max(budget / worker_share, layout.worker_bytes)) return true;
+  }
+  return false;
 }
 
 // The largest row block up to `largest` whose shared memory fits; the rows are spread evenly.
@@ -100,6 +114,14 @@ struct carver {
 
 }  // namespace
 
+const product_kernels& logit_products(const call_shape& s, const cpu_kernels& k) {
+  return s.precision == COSFACE_PRECISION_BF16 ? k.bf16 : k.fp32;
+}
+
+const product_kernels& gradient_products(const call_shape& s, const cpu_kernels& k) {
+  return s.precision == COSFACE_PRECISION_FP32 ? k.fp32 : k.bf16;
+}
+
 double logit_bound(double scale) { return scale * std::numbers::log2e; }
 
 double fixed_shift(double scale, int64_t classes) {
@@ -110,12 +132,20 @@ double fixed_shift(double scale, int64_t classes) {
 cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margin_softmax_options& o,
                                         const cpu_kernels& k, int32_t threads) {
   cosface_margin_softmax_plan plan{};
+  const block_sizes sizes = block_sizes_of(k.isa);
   plan.isa = k.isa;
+  plan.feature_depth = sizes.feature_depth;
+  plan.sample_depth = sizes.sample_depth;
   // The least exponential must not vanish, and s over their least sum must stay below 2^124: it scales
   // the operand of pass 2.
   plan.row_shift = fixed_shift(o.scale, s.classes) - logit_bound(o.scale) < std::log2(std::max(o.scale, 1.0)) - 124;
   plan.class_block = class_block_of(s, k);
+  plan.keep_norms = s.classes * 8 <= o.workspace_bytes / norms_share;
   choose_rows(s, k, plan, o.workspace_bytes);
+  if (plan.keep_norms && lay_out(s, plan, k).bytes > o.workspace_bytes) {
+    plan.keep_norms = 0;
+    choose_rows(s, k, plan, o.workspace_bytes);
+  }
   plan.threads = 1;
   plan.threads = choose_threads(s, lay_out(s, plan, k), o.workspace_bytes, threads);
   plan.workspace_bytes = lay_out(s, plan, k).bytes;
@@ -123,14 +153,21 @@ cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margi
 }
 
 workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan& plan, const cpu_kernels& k) {
-  const int64_t columns = k.tile_columns;
+  const product_kernels &logits = logit_products(s, k), &gradients = gradient_products(s, k);
+  const int64_t columns = k.tile_columns, pair_rows = ceil_div(plan.class_block, 2);
+  const bool bf16_gradients = s.gradients && gradients.values_per_word == 2;
+  const bool fp32_strips_stay = s.gradients && !bf16_gradients;
   workspace_layout l{};
   l.padded_dim = round_up(s.dim, columns);
   l.padded_rows = round_up(plan.row_block, plan.row_group);
   l.slabs = ceil_div(s.classes, plan.class_slab);
-  l.weight_ld = l.padded_dim + stride_padding;
-  l.exponential_ld = l.padded_rows + stride_padding;
-  l.scratch_ld = s.gradients && !plan.keep ? l.padded_rows + stride_padding : columns;
+  l.weight_ld = stride_of(logits.words(l.padded_dim));
+  l.pair_ld = stride_of(l.padded_dim);
+  l.exponential_ld = stride_of(gradients.words(l.padded_rows));
+  l.scratch_ld = l.exponential_ld;
+  l.columns_ld = stride_of(plan.row_group);
+  l.unit_ld = stride_of(l.padded_dim);
+  l.product_ld = stride_of(l.padded_dim);
 
   carver shared;
   l.labels = shared.take(s.batch, 4);
@@ -141,16 +178,23 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.best = shared.take(l.slabs * l.padded_rows, 4);
   l.best_class = shared.take(l.slabs * l.padded_rows, 4);
   l.corrected = shared.take(l.slabs * l.padded_rows, 4);
-  l.logit_operand = shared.take(l.padded_rows * s.dim, 4);
-  l.gradient_operand = shared.take(s.gradients ? l.padded_dim * plan.row_block : 0, 4);
-  l.d_unit = shared.take(s.gradients ? l.slabs * l.padded_dim * l.padded_rows : 0, 4);
+  l.kept_panels = shared.take(s.filter ? ceil_div(s.classes, plan.class_block) * (l.padded_rows / columns) : 0, 1);
+  l.norms = shared.take(plan.keep_norms ? s.classes : 0, 8);
+  l.logit_operand = shared.take(l.padded_rows * logits.words(s.dim), 4);
+  l.gradient_operand = shared.take(s.gradients ? l.padded_dim * gradients.words(l.padded_rows) : 0, 4);
+  l.d_unit = shared.take(s.gradients ? l.slabs * l.unit_ld * l.padded_rows : 0, 4);
   l.exponentials = shared.take(plan.keep ? s.classes * l.exponential_ld : 0, 4);
   l.workers = shared.offset;
 
   carver worker;
   l.worker_weights = worker.take(plan.class_block * l.weight_ld, 4);
-  l.worker_exponentials = worker.take(plan.class_block * l.scratch_ld, 4);
-  l.worker_product = worker.take(s.gradients ? plan.class_block * l.padded_dim : 0, 4);
+  l.worker_weight_pairs = worker.take(bf16_gradients ? pair_rows * l.pair_ld : 0, 4);
+  l.worker_strip = worker.take(fp32_strips_stay && !plan.row_shift ? 0 : plan.class_block * columns, 4);
+  l.worker_exponentials = worker.take(s.gradients && !plan.keep ? plan.class_block * l.scratch_ld : 0, 4);
+  l.worker_exponential_pairs = worker.take(bf16_gradients ? pair_rows * l.columns_ld : 0, 4);
+  l.worker_product = worker.take(s.gradients ? plan.class_block * l.product_ld : 0, 4);
+  l.worker_scaled = worker.take(2 * l.padded_dim, 4);
+  l.worker_rounded = worker.take(l.padded_dim, 4);
   l.worker_row = worker.take(s.dim, 8);
   l.worker_unit_row = worker.take(s.gradients ? s.dim : 0, 8);
   l.worker_bytes = worker.offset;
@@ -158,19 +202,34 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   return l;
 }
 
-void print_plan(const call_shape& s, const cosface_margin_softmax_plan& p) {
-  std::fprintf(stderr,
-               "cosface plan: N %lld, C %lld, D %lld, %s: %s, %d thread%s, %s%s, row block %lld, row group %lld, class "
-               "slab %lld, class block %lld, workspace %.2f MiB\n",
-               static_cast<long long>(s.batch), static_cast<long long>(s.classes), static_cast<long long>(s.dim),
-               s.gradients ? "loss and gradients" : "loss", cosface_isa_name(p.isa), p.threads,
-               p.threads == 1 ? "" : "s",
-               !s.gradients ? "2NCD"
-               : p.keep     ? "exponentials kept (6NCD)"
-                            : "exponentials recomputed (8NCD)",
-               p.row_shift ? " after a pass for row maxima (+2NCD)" : "", static_cast<long long>(p.row_block),
-               static_cast<long long>(p.row_group), static_cast<long long>(p.class_slab),
-               static_cast<long long>(p.class_block), static_cast<double>(p.workspace_bytes) / (1 << 20));
+std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan& p, int64_t budget) {
+  constexpr double mib = 1 << 20;
+  const int64_t blocks = std::max<int64_t>(ceil_div(s.batch, p.row_block), 1);
+  const double all_rows = 4.0 * static_cast<double>(s.batch) * static_cast<double>(s.classes) / mib;
+  char text[800];
+  int length = 0;
+  const auto add = [&](const char* format, auto... values) {
+    length += std::snprintf(text + length, sizeof text - length, format, values...);
+  };
+  add("N %lld, C %lld, D %lld, %s, %s on %s, %d thread%s, %.2f MiB. ", static_cast<long long>(s.batch),
+      static_cast<long long>(s.classes), static_cast<long long>(s.dim), s.gradients ? "loss and gradients" : "loss",
+      precision_name(s.precision), cosface_isa_name(p.isa), p.threads, p.threads == 1 ? "" : "s",
+      static_cast<double>(p.workspace_bytes) / mib);
+  add("%s", !s.gradients ? "2NCD flops: no gradients, nothing of size C is kept. "
+            : p.keep
+                ? "6NCD flops: exponentials are kept. "
+                : "8NCD flops: exponentials are computed twice, because the budget does not hold those of 32 rows. ");
+  if (p.row_shift) add("%s", "2NCD more, because at this scale each row's maximum is needed first. ");
+  if (blocks > 1)
+    add("%lld blocks of %lld rows, because all at once would take %.0f MiB and the budget is %.1f. ",
+        static_cast<long long>(blocks), static_cast<long long>(p.row_block), s.gradients ? all_rows : 0.0,
+        static_cast<double>(budget) / mib);
+  add("Pass 1: %lld x %lld tasks of %lld rows x %lld classes. Blocks of %lld classes%s; norms %s.",
+      static_cast<long long>(ceil_div(p.row_block, p.row_group)),
+      static_cast<long long>(ceil_div(s.classes, p.class_slab)), static_cast<long long>(p.row_group),
+      static_cast<long long>(p.class_slab), static_cast<long long>(p.class_block),
+      s.gradients ? ", a few to a task of pass 2" : "", p.keep_norms ? "kept" : "found again each time");
+  return text;
 }
 
 }  // namespace cosface

@@ -4,55 +4,73 @@
 //   rows     norms, packed x, target cosines                                  task: NR rows
 //   pass 1   logits, exponentials, their sums, unnormalised dx                task: row group x class slab
 //   finish   losses, dx through the normalisation, packed x for pass 2        task: NR rows
-//   pass 2   dw, each block of classes written by one worker                  task: class block
+//   pass 2   dw, each block of classes written by one worker                  task: a few class blocks
 // Every cut follows from shape, options and budget; none from the number of threads.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "cosface/margin_softmax.h"
 #include "cpu/kernels/kernels.h"
 
 namespace cosface {
 
-// Byte offsets into the workspace, and strides in elements.
+// What the plan depends on.
+struct call_shape {
+  int64_t batch, classes, dim;
+  bool gradients;
+  bool filter;  // the gradient filter is on
+  cosface_precision precision;
+};
+
+const product_kernels& logit_products(const call_shape& shape, const cpu_kernels& kernels);
+const product_kernels& gradient_products(const call_shape& shape, const cpu_kernels& kernels);
+
+// Byte offsets into the workspace, and strides in elements. Words are those of kernels.h.
 struct workspace_layout {
   int64_t padded_dim;      // D rounded up to NR
   int64_t padded_rows;     // Nb rounded up to NR
   int64_t slabs;           // class slabs of pass 1
   int64_t exponential_ld;  // stride of the kept exponentials [C][.]
   int64_t weight_ld;       // stride of a packed class block [class_block][.]
-  int64_t scratch_ld;      // stride of a worker's own logits and exponentials [class_block][.]
+  int64_t pair_ld;         // stride of its bf16 form for dx [class_block / 2][.]
+  int64_t scratch_ld;      // stride of a worker's own exponentials [class_block][.]
+  int64_t columns_ld;      // stride of their bf16 form for dx [class_block / 2][.]
+  int64_t unit_ld;         // stride of pass 1's dx
+  int64_t product_ld;      // stride of a block of dw
 
   // shared
   int64_t labels;            // int32 [N], the checked copy
   int64_t rows;              // row_state [padded_rows]
-  int64_t label_order;       // int32 [Nb], rows sorted by label
+  int64_t label_order;       // int32 [padded_rows], rows sorted by label
   int64_t shift;             // float [padded_rows]
   int64_t sums;              // double [slabs][padded_rows], the negatives' exponentials
   int64_t best;              // float [slabs][padded_rows]
   int64_t best_class;        // int32 [slabs][padded_rows]
   int64_t corrected;         // float [slabs][padded_rows], the best's exponential from double, or none
-  int64_t logit_operand;     // float [padded_rows / NR][D][NR]: s log2(e) x^, features down
-  int64_t gradient_operand;  // float [padded_dim / NR][Nb][NR]: x^ times each row's factor, samples down
-  int64_t d_unit;            // float [slabs][padded_dim / NR][padded_rows][NR]: pass 1's dx, unnormalised
-  int64_t exponentials;      // float [C][exponential_ld] where kept
+  int64_t kept_panels;       // uint8 [class blocks][padded_rows / NR], what the gradient filter keeps
+  int64_t norms;             // double [C] where kept
+  int64_t logit_operand;     // [padded_rows / NR][words of D][NR]: s log2(e) x^, features down
+  int64_t gradient_operand;  // [padded_dim / NR][words of Nb][NR]: x^ times each row's factor, samples down
+  int64_t d_unit;            // float [slabs][padded_rows][unit_ld]: pass 1's dx, unnormalised
+  int64_t exponentials;      // [C][exponential_ld] where kept
 
   // one per worker, at workers + worker * worker_bytes
   int64_t workers;
   int64_t worker_bytes;
-  int64_t worker_weights;       // float [class_block][weight_ld]: w^, zero-padded
-  int64_t worker_exponentials;  // float [class_block][scratch_ld], one strip where kept or not needed
-  int64_t worker_product;       // float [class_block][padded_dim]: a block of dw before projection
-  int64_t worker_row;           // double [D]
-  int64_t worker_unit_row;      // double [D]
+  int64_t worker_weights;            // [class_block][weight_ld]: w^, zero-padded
+  int64_t worker_weight_pairs;       // bf16 gradients: [class_block / 2][pair_ld], two classes a word
+  int64_t worker_strip;              // float [class_block][NR], where strips do not stay
+  int64_t worker_exponentials;       // [class_block][scratch_ld] where not kept
+  int64_t worker_exponential_pairs;  // bf16 gradients: [class_block / 2][columns_ld]
+  int64_t worker_product;            // float [class_block][product_ld]: a block of dw before projection
+  int64_t worker_scaled;             // float [2][padded_dim]
+  int64_t worker_rounded;            // words of D
+  int64_t worker_row;                // double [D]
+  int64_t worker_unit_row;           // double [D]
 
   int64_t bytes;
-};
-
-struct call_shape {
-  int64_t batch, classes, dim;
-  bool gradients;
 };
 
 cosface_margin_softmax_plan choose_plan(const call_shape& shape, const cosface_margin_softmax_options& options,
@@ -67,6 +85,7 @@ double logit_bound(double scale);
 // b <= 0 with which C terms of 2^(logit_bound + b) stay below 2^124.
 double fixed_shift(double scale, int64_t classes);
 
-void print_plan(const call_shape& shape, const cosface_margin_softmax_plan& plan);
+// For people: what was chosen and why.
+std::string describe_plan(const call_shape& shape, const cosface_margin_softmax_plan& plan, int64_t budget);
 
 }  // namespace cosface

@@ -6,6 +6,7 @@
 namespace cosface {
 
 struct row_state {
+  int64_t sample;          // its index in the batch
   double inverse_norm;     // 1 / |x|, 0 for a zero row
   double target_cosine;    // in double: the loss of a confident row hangs on it
   double target_logit;     // base 2, margin and scale applied, without the shift

@@ -456,7 +456,7 @@ TEST(error, debug_prints_the_plan) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(c.run(nullptr), COSFACE_OK);
   const std::string printed = testing::internal::GetCapturedStderr();
-  for (const char* word : {"cosface plan", "N 6", "C 5", "D 3", "workspace"})
+  for (const char* word : {"cosface plan", "N 6", "C 5", "D 3", "MiB", "6NCD"})
     EXPECT_NE(printed.find(word), std::string::npos) << word << " in " << printed;
 }
 

@@ -24,7 +24,7 @@ struct caller_case {
 
 const std::vector<caller_case> caller_cases = {{{64, 500, 64}, int64_t{64} << 20},
                                                {{300, 200, 40}, 0},
-                                               {{5, 3000, 150}, int64_t{1} << 20},
+                                               {{5, 3000, 150}, int64_t{2} << 20},
                                                {{127, 165, 129}, 4 << 20}};
 
 TEST(thread_safety, callers_at_once) {

@@ -34,6 +34,13 @@ struct vector {
   static COSFACE_LANE type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
   static COSFACE_LANE type add(type a, type b) { return _mm256_add_ps(a, b); }
 
+  static COSFACE_LANE type low_half(type words) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(words), 16));
+  }
+  static COSFACE_LANE type high_half(type words) {
+    return _mm256_and_ps(words, _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(0xffff0000u))));
+  }
+
   static COSFACE_LANE index load_index(const int32_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
@@ -62,6 +69,23 @@ struct vector {
     const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(p), exponent);
     return _mm256_and_ps(_mm256_castsi256_ps(bits), in_range);
   }
+
+  struct wide {
+    using type = __m256d;
+    static constexpr int width = 4;
+
+    static COSFACE_LANE type zero() { return _mm256_setzero_pd(); }
+    static COSFACE_LANE type load(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+    static COSFACE_LANE type load(const double* p) { return _mm256_loadu_pd(p); }
+    static COSFACE_LANE void store(double* p, type v) { _mm256_storeu_pd(p, v); }
+    static COSFACE_LANE type broadcast(double v) { return _mm256_set1_pd(v); }
+    static COSFACE_LANE type fma(type a, type b, type c) { return _mm256_fmadd_pd(a, b, c); }
+    static COSFACE_LANE type add(type a, type b) { return _mm256_add_pd(a, b); }
+    static COSFACE_LANE double sum(type v) {
+      const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+      return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+    }
+  };
 };
 
 }  // namespace

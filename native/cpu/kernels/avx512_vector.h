@@ -1,11 +1,12 @@
 // The vector of both AVX-512 files: 14 x 32 tiles (28 accumulators, 2 operands; the broadcast is an
 // operand of the FMA itself: 30 of 32 registers). One step of the depth is 28 FMAs, 14 cycles on two
 // ports, and reads 184 bytes: so little that the operands may come from L2.
-// Include after the target has been set.
+// Include after the target has been set; COSFACE_AVX512_BF16 says that it has VDPBF16PS.
 #pragma once
 
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 
 #if defined(__GNUC__)
@@ -13,6 +14,9 @@
 #else
 #define COSFACE_LANE __forceinline
 #endif
+
+// Some intrinsics are called in their masked form with all lanes on, because gcc 12 takes the plain ones
+// for reads of an uninitialised register.
 
 namespace cosface {
 namespace {
@@ -29,6 +33,19 @@ struct vector {
   static COSFACE_LANE type broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return _mm512_fmadd_ps(a, b, c); }
   static COSFACE_LANE type add(type a, type b) { return _mm512_add_ps(a, b); }
+
+#if defined(COSFACE_AVX512_BF16)
+  static COSFACE_LANE type dot_pairs(type a, type b, type c) { return _mm512_dpbf16_ps(c, as_pairs(a), as_pairs(b)); }
+  static COSFACE_LANE __m512bh as_pairs(type words) { return std::bit_cast<__m512bh>(words); }
+#else
+  static COSFACE_LANE type low_half(type words) {
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_castps_si512(words), 16));
+  }
+  static COSFACE_LANE type high_half(type words) {
+    const __m512i upper = _mm512_set1_epi32(static_cast<int32_t>(0xffff0000u));
+    return _mm512_castsi512_ps(_mm512_and_epi32(_mm512_castps_si512(words), upper));
+  }
+#endif
 
   static COSFACE_LANE index load_index(const int32_t* p) { return _mm512_loadu_si512(p); }
   static COSFACE_LANE void store_index(int32_t* p, index v) { _mm512_storeu_si512(p, v); }
@@ -53,6 +70,24 @@ struct vector {
     p = fma(p, f, _mm512_set1_ps(1.0f));
     return _mm512_maskz_scalef_ps(in_range, p, whole);
   }
+
+  struct wide {
+    using type = __m512d;
+    static constexpr int width = 8;
+
+    static COSFACE_LANE type zero() { return _mm512_setzero_pd(); }
+    static COSFACE_LANE type load(const float* p) { return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p)); }
+    static COSFACE_LANE type load(const double* p) { return _mm512_loadu_pd(p); }
+    static COSFACE_LANE void store(double* p, type v) { _mm512_storeu_pd(p, v); }
+    static COSFACE_LANE type broadcast(double v) { return _mm512_set1_pd(v); }
+    static COSFACE_LANE type fma(type a, type b, type c) { return _mm512_fmadd_pd(a, b, c); }
+    static COSFACE_LANE type add(type a, type b) { return _mm512_add_pd(a, b); }
+    static COSFACE_LANE double sum(type v) {
+      double lane[width];
+      store(lane, v);
+      return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+    }
+  };
 };
 
 }  // namespace

@@ -1,5 +1,8 @@
-// What one instruction set offers to the driver. Every ISA file fills the same table; the driver
-// (margin_softmax.cc) owns loops, blocking and memory and never sees an intrinsic.
+// What one instruction set offers to the driver. Every ISA file fills the same table; the driver owns
+// loops, blocking and memory and never sees an intrinsic.
+//
+// A word is 32 bits in a float's place: one fp32 value or, in bf16 products, two values that are
+// neighbours along the depth of the product, the first in the low half. Strides and depths count words.
 //
 // Buffers handed to the products are padded: a tile always has `tile_columns` (NR) columns, so no
 // kernel here masks a column. Row counts are ragged: 1 .. tile_rows (MR).
@@ -11,7 +14,7 @@
 
 namespace cosface {
 
-// C[r, 0..NR) (+)= sum_k A(r, k) B[k, 0..NR)   for r < rows <= MR
+// C[r, 0..NR) (+)= sum_k A(r, k) B[k, 0..NR)   for r < rows <= MR; C in fp32
 struct tile_product {
   int64_t rows;
   int64_t depth;
@@ -22,8 +25,16 @@ struct tile_product {
   float* c;
   int64_t ldc;
   bool accumulate;                 // add to C instead of overwriting it
-  const char* prefetch = nullptr;  // one cache line is brought towards the core at every step of the depth
-  int64_t prefetch_step = 0;       // bytes between them
+  const char* prefetch = nullptr;  // one cache line is brought into L2 at each of the first steps of the depth
+  int64_t prefetch_step = 0;       // bytes from one to the next
+};
+
+struct product_kernels {
+  int64_t values_per_word;  // 1 for fp32, 2 for bf16
+  void (*multiply_rows)(const tile_product&);
+  void (*multiply_columns)(const tile_product&);
+
+  int64_t words(int64_t values) const { return (values + values_per_word - 1) / values_per_word; }
 };
 
 // A strip of NR samples (columns) by a block of classes (rows).
@@ -36,13 +47,16 @@ struct logit_strip {
   int32_t* best_class;  // [NR] its lowest class
 };
 
+// Of a row that was summed in fp32, against the vector it is to be projected along.
+struct row_measure {
+  double squared_length, along;  // sum . sum, sum . row
+};
+
 struct cpu_kernels {
   cosface_isa isa;
   int32_t tile_rows;     // MR
   int32_t tile_columns;  // NR
-
-  void (*multiply_rows)(const tile_product&);
-  void (*multiply_columns)(const tile_product&);
+  product_kernels fp32, bf16;
 
   // Updates best and best_class only.
   void (*maxima)(const logit_strip&);
@@ -50,22 +64,33 @@ struct cpu_kernels {
   // numbers; sum [NR] is overwritten. Terms below 2^-125 become 0.
   void (*exponentials)(const logit_strip&, const float* shift, float* sum);
 
+  // Rounding to bf16, to nearest even. words[k] = (row[2k], row[2k + 1]); an odd end gets a partner 0.
+  void (*pair_along)(float* words, const float* row, int64_t n);
+  // words[k] = (low[k], high[k]); high null: 0.
+  void (*pair_across)(float* words, const float* low, const float* high, int64_t n);
+
+  // out = row * factor, rounded once but for a few parts in 2^48
+  void (*scale)(float* out, const float* row, double factor, int64_t n);
+
   // Row arithmetic in double: norms, targets and projections are worth it and cost O(ND + CD).
   double (*squared_norm)(const float* row, int64_t n);
+  double (*squared_length)(const double* row, int64_t n);
   double (*dot)(const double* a, const float* b, int64_t n);
-  // out = row * factor, rounded once
-  void (*scale)(float* out, const float* row, double factor, int64_t n);
+  row_measure (*measure)(const float* sum, const float* row, int64_t n);
   // sum += row * factor
   void (*add_scaled)(double* sum, const float* row, double factor, int64_t n);
-  // out (+)= (sum - along * row) * factor, rounded once
+  // out (+)= (sum - along * row) * factor: in double, rounded once; and in fp32, two roundings of each term
   void (*project)(float* out, const double* sum, const float* row, double along, double factor, int64_t n,
                   bool accumulate);
+  void (*project_fp32)(float* out, const float* sum, const float* row, double along, double factor, int64_t n,
+                       bool accumulate);
 };
 
 extern const cpu_kernels scalar_kernels;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const cpu_kernels avx2_kernels;
 extern const cpu_kernels avx512_kernels;
+extern const cpu_kernels avx512_bf16_kernels;
 #endif
 
 }  // namespace cosface

@@ -1,5 +1,6 @@
 // Portable C++ for any processor: vectors are four floats in an array, which the compiler maps to
 // whatever the baseline has. 4 x 8 tiles.
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -36,6 +37,18 @@ struct vector {
     return v;
   }
 
+  static type low_half(const type& words) {
+    type v;
+    for (int j = 0; j < width; j++) v.lane[j] = std::bit_cast<float>(std::bit_cast<uint32_t>(words.lane[j]) << 16);
+    return v;
+  }
+  static type high_half(const type& words) {
+    type v;
+    for (int j = 0; j < width; j++)
+      v.lane[j] = std::bit_cast<float>(std::bit_cast<uint32_t>(words.lane[j]) & 0xffff0000u);
+    return v;
+  }
+
   static index load_index(const int32_t* p) {
     index v;
     std::memcpy(v.lane, p, sizeof v.lane);
@@ -56,6 +69,30 @@ struct vector {
     for (int j = 0; j < width; j++) v.lane[j] = t.lane[j] >= -125.0f ? std::exp2(t.lane[j]) : 0.0f;
     return v;
   }
+
+  struct wide {
+    static constexpr int width = 4;
+    struct type {
+      double lane[width];
+    };
+
+    static type zero() { return {}; }
+    static type load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+    static type load(const double* p) { return {{p[0], p[1], p[2], p[3]}}; }
+    static void store(double* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
+    static type broadcast(double v) { return {{v, v, v, v}}; }
+    static type fma(const type& a, const type& b, const type& c) {
+      type v;
+      for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] * b.lane[j] + c.lane[j];
+      return v;
+    }
+    static type add(const type& a, const type& b) {
+      type v;
+      for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] + b.lane[j];
+      return v;
+    }
+    static double sum(const type& v) { return (v.lane[0] + v.lane[2]) + (v.lane[1] + v.lane[3]); }
+  };
 };
 
 }  // namespace

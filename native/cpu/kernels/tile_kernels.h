@@ -2,17 +2,22 @@
 // `struct vector` and includes this; everything here has internal linkage, so that no copy compiled
 // for one ISA can be linked in for another.
 //
-//   vector::width                      floats in a vector; a tile has two vectors a row, NR = 2 width
-//   vector::tile_rows                  MR; MR * 2 accumulators + 2 operands + 1 broadcast fit the registers
-//   zero, load, store, broadcast, fma(a, b, c) = a * b + c, add, exp2, take_greater
+//   vector::width       floats in a vector; a tile has two vectors a row, NR = 2 width
+//   vector::tile_rows   MR; MR * 2 accumulators + 2 operands + 1 broadcast fit the registers
+//   zero, load, store, broadcast, fma(a, b, c) = a * b + c, add, exp2, take_greater, index
+//   dot_pairs(a, b, c) = a.low b.low + a.high b.high + c where the processor multiplies bf16, else
+//   low_half, high_half: the bf16 values of each word as fp32
+//   vector::wide        doubles: width, zero, load (from float or double), store, broadcast, fma, add, sum
 //
 // Products  One pass over the depth; accumulators live in registers; no tails (buffers are padded).
 //           Error: depth * 2^-24 relative to sum |a b| at worst; the driver splits long depths.
 // exp2      See each ISA. Relative error <= 2^-22.5 for results >= 2^-125, 0 below.
-// Sums      One fp32 running sum a column over at most one class block (<= 120 terms, all positive:
-//           relative error <= 120 * 2^-24 at worst); blocks are added in double by the driver.
+// Sums      One fp32 running sum a column over at most one class block (<= 128 terms, all positive:
+//           relative error <= 128 * 2^-24 at worst); blocks are added in double by the driver.
 #pragma once
 
+#include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "cpu/kernels/kernels.h"
@@ -48,26 +53,68 @@ struct row_strides {
   COSFACE_INLINE int64_t offset(int row) const { return row == 0 ? 0 : row == 1 ? one : row == 2 ? 2 * one : three; }
 };
 
-template <int rows, bool by_rows>
+struct fp32_words {
+  static constexpr int values = 1, halves = 1;
+  template <int half>
+  static COSFACE_INLINE typename vector::type part(typename vector::type word) {
+    return word;
+  }
+  static COSFACE_INLINE typename vector::type multiply_add(typename vector::type a, typename vector::type b,
+                                                           typename vector::type c) {
+    return vector::fma(a, b, c);
+  }
+};
+
+template <class vector_type>
+concept multiplies_pairs = requires(typename vector_type::type v) { vector_type::dot_pairs(v, v, v); };
+
+// Written over the type, so that a vector without dot_pairs compiles.
+template <class vector_type>
+struct bf16_pairs {
+  using type = typename vector_type::type;
+  static constexpr int values = 2, halves = multiplies_pairs<vector_type> ? 1 : 2;
+  template <int half>
+  static COSFACE_INLINE type part(type word) {
+    if constexpr (multiplies_pairs<vector_type>)
+      return word;
+    else
+      return half == 0 ? vector_type::low_half(word) : vector_type::high_half(word);
+  }
+  static COSFACE_INLINE type multiply_add(type a, type b, type c) {
+    if constexpr (multiplies_pairs<vector_type>)
+      return vector_type::dot_pairs(a, b, c);
+    else
+      return vector_type::fma(a, b, c);
+  }
+};
+
+template <class words, int rows, bool by_rows>
 struct tile_sums {
   static constexpr int groups = (rows + 3) / 4;
   typename vector::type sum[rows][2];
 
-  COSFACE_INLINE void step(const float* const (&a)[groups], const row_strides& strides, int64_t k, const float* b) {
-    const typename vector::type b0 = vector::load(b), b1 = vector::load(b + vector::width);
+  template <int half>
+  COSFACE_INLINE void add(const float* const (&a)[groups], const row_strides& strides, int64_t k, const float* b) {
+    const typename vector::type b0 = words::template part<half>(vector::load(b));
+    const typename vector::type b1 = words::template part<half>(vector::load(b + vector::width));
     COSFACE_UNROLL
     for (int r = 0; r < rows; r++) {
       const float* element = by_rows ? a[r / 4] + strides.offset(r % 4) + k : a[0] + r;
-      const typename vector::type broadcast = vector::broadcast(element);
-      sum[r][0] = vector::fma(broadcast, b0, sum[r][0]);
-      sum[r][1] = vector::fma(broadcast, b1, sum[r][1]);
+      const typename vector::type broadcast = words::template part<half>(vector::broadcast(element));
+      sum[r][0] = words::multiply_add(broadcast, b0, sum[r][0]);
+      sum[r][1] = words::multiply_add(broadcast, b1, sum[r][1]);
     }
+  }
+
+  COSFACE_INLINE void step(const float* const (&a)[groups], const row_strides& strides, int64_t k, const float* b) {
+    add<0>(a, strides, k, b);
+    if constexpr (words::halves == 2) add<1>(a, strides, k, b);
   }
 };
 
-template <int rows, bool by_rows>
+template <class words, int rows, bool by_rows>
 void multiply_tile(const tile_product& p) {
-  using sums = tile_sums<rows, by_rows>;
+  using sums = tile_sums<words, rows, by_rows>;
   sums tile;
   COSFACE_UNROLL
   for (int r = 0; r < rows; r++) tile.sum[r][0] = tile.sum[r][1] = vector::zero();
@@ -114,75 +161,140 @@ void multiply_tile(const tile_product& p) {
   }
 }
 
-template <bool by_rows, int rows = vector::tile_rows>
+template <class words, bool by_rows, int rows = vector::tile_rows>
 void multiply(const tile_product& p) {
   if constexpr (rows > 1) {
-    if (p.rows < rows) return multiply<by_rows, rows - 1>(p);
+    if (p.rows < rows) return multiply<words, by_rows, rows - 1>(p);
   }
-  multiply_tile<rows, by_rows>(p);
+  multiply_tile<words, rows, by_rows>(p);
 }
 
-COSFACE_INLINE void strip_maxima(const logit_strip& s) {
-  typename vector::type best0 = vector::load(s.best), best1 = vector::load(s.best + vector::width);
-  typename vector::index class0 = vector::load_index(s.best_class);
-  typename vector::index class1 = vector::load_index(s.best_class + vector::width);
-  for (int64_t c = 0; c < s.classes; c++) {
-    const float* z = s.logits + c * s.ld;
-    const typename vector::index here = vector::broadcast_index(s.first_class + static_cast<int32_t>(c));
-    vector::take_greater(vector::load(z), here, best0, class0);
-    vector::take_greater(vector::load(z + vector::width), here, best1, class1);
-  }
-  vector::store(s.best, best0);
-  vector::store(s.best + vector::width, best1);
-  vector::store_index(s.best_class, class0);
-  vector::store_index(s.best_class + vector::width, class1);
-}
-
-void maxima(const logit_strip& s) { strip_maxima(s); }
-
-void exponentials(const logit_strip& s, const float* shift, float* sum) {
-  strip_maxima(s);
-  const typename vector::type shift0 = vector::load(shift), shift1 = vector::load(shift + vector::width);
-  typename vector::type sum0 = vector::zero(), sum1 = vector::zero();
+// Maxima, and unless shift is null exponentials and their sums, in one sweep over the strip.
+template <bool exponentials_too>
+COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) {
+  using type = typename vector::type;
+  constexpr int width = vector::width;
+  type best0 = vector::load(s.best), best1 = vector::load(s.best + width);
+  typename vector::index class0 = vector::load_index(s.best_class), class1 = vector::load_index(s.best_class + width);
+  type shift0 = vector::zero(), shift1 = vector::zero(), sum0 = vector::zero(), sum1 = vector::zero();
+  if constexpr (exponentials_too) shift0 = vector::load(shift), shift1 = vector::load(shift + width);
   for (int64_t c = 0; c < s.classes; c++) {
     float* z = s.logits + c * s.ld;
-    const typename vector::type e0 = vector::exp2(vector::add(vector::load(z), shift0));
-    const typename vector::type e1 = vector::exp2(vector::add(vector::load(z + vector::width), shift1));
-    sum0 = vector::add(sum0, e0);
-    sum1 = vector::add(sum1, e1);
-    vector::store(z, e0);
-    vector::store(z + vector::width, e1);
+    const typename vector::index here = vector::broadcast_index(s.first_class + static_cast<int32_t>(c));
+    const type z0 = vector::load(z), z1 = vector::load(z + width);
+    vector::take_greater(z0, here, best0, class0);
+    vector::take_greater(z1, here, best1, class1);
+    if constexpr (exponentials_too) {
+      const type e0 = vector::exp2(vector::add(z0, shift0)), e1 = vector::exp2(vector::add(z1, shift1));
+      sum0 = vector::add(sum0, e0);
+      sum1 = vector::add(sum1, e1);
+      vector::store(z, e0);
+      vector::store(z + width, e1);
+    }
   }
-  vector::store(sum, sum0);
-  vector::store(sum + vector::width, sum1);
+  vector::store(s.best, best0);
+  vector::store(s.best + width, best1);
+  vector::store_index(s.best_class, class0);
+  vector::store_index(s.best_class + width, class1);
+  if constexpr (exponentials_too) vector::store(sum, sum0), vector::store(sum + width, sum1);
 }
 
-// Eight running sums, so that the compiler may use vectors without reordering anything.
-constexpr int64_t lanes = 8;
+void maxima(const logit_strip& s) { sweep<false>(s, nullptr, nullptr); }
+void exponentials(const logit_strip& s, const float* shift, float* sum) { sweep<true>(s, shift, sum); }
 
-double add_lanes(const double (&sum)[lanes]) {
-  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+// The bits of the nearest bf16 in the upper half; finite values only.
+COSFACE_INLINE uint32_t round_bf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  return bits + 0x7fff + (bits >> 16 & 1);
+}
+COSFACE_INLINE float pair_bf16(float low, float high) {
+  return std::bit_cast<float>(round_bf16(low) >> 16 | (round_bf16(high) & 0xffff0000u));
 }
 
-template <class left>
-double dot_rows(const left* a, const float* b, int64_t n) {
-  double sum[lanes] = {};
+void pair_along(float* words, const float* row, int64_t n) {
+  for (int64_t k = 0; k < n / 2; k++) words[k] = pair_bf16(row[2 * k], row[2 * k + 1]);
+  if (n % 2) words[n / 2] = pair_bf16(row[n - 1], 0);
+}
+
+void pair_across(float* words, const float* low, const float* high, int64_t n) {
+  if (high != nullptr)
+    for (int64_t k = 0; k < n; k++) words[k] = pair_bf16(low[k], high[k]);
+  else
+    for (int64_t k = 0; k < n; k++) words[k] = pair_bf16(low[k], 0);
+}
+
+// The factor as the sum of two floats, so that fp32 arithmetic rounds the result once. Outside this
+// range one of them would be subnormal.
+constexpr double least_split_factor = 0x1p-60, largest_split_factor = 0x1p60;
+
+void scale(float* out, const float* row, double factor, int64_t n) {
+  const double size = std::abs(factor);
   int64_t k = 0;
-  for (; k + lanes <= n; k += lanes)
-    for (int64_t j = 0; j < lanes; j++) sum[j] += static_cast<double>(a[k + j]) * static_cast<double>(b[k + j]);
-  for (; k < n; k++) sum[k % lanes] += static_cast<double>(a[k]) * static_cast<double>(b[k]);
-  return add_lanes(sum);
+  if (size > least_split_factor && size < largest_split_factor) {
+    const float high = static_cast<float>(factor), low = static_cast<float>(factor - high);
+    const typename vector::type high_factor = vector::broadcast(&high), low_factor = vector::broadcast(&low);
+    for (; k + vector::width <= n; k += vector::width) {
+      const typename vector::type v = vector::load(row + k);
+      vector::store(out + k, vector::fma(v, high_factor, vector::fma(v, low_factor, vector::zero())));
+    }
+  }
+  for (; k < n; k++) out[k] = static_cast<float>(row[k] * factor);
+}
+
+using wide = typename vector::wide;
+using wide_type = typename wide::type;
+
+// Four running sums hide the latency of the additions; their order depends on n alone.
+constexpr int running_sums = 4;
+
+COSFACE_INLINE double add_up(const wide_type (&sum)[running_sums]) {
+  return wide::sum(wide::add(wide::add(sum[0], sum[1]), wide::add(sum[2], sum[3])));
+}
+
+template <class left, class right>
+COSFACE_INLINE double dot_rows(const left* a, const right* b, int64_t n) {
+  wide_type sum[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
+  int64_t k = 0;
+  for (; k + running_sums * wide::width <= n; k += running_sums * wide::width) {
+    COSFACE_UNROLL
+    for (int j = 0; j < running_sums; j++)
+      sum[j] = wide::fma(wide::load(a + k + j * wide::width), wide::load(b + k + j * wide::width), sum[j]);
+  }
+  double rest = 0;
+  for (; k < n; k++) rest += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+  return add_up(sum) + rest;
 }
 
 double squared_norm(const float* row, int64_t n) { return dot_rows(row, row, n); }
+double squared_length(const double* row, int64_t n) { return dot_rows(row, row, n); }
 double dot(const double* a, const float* b, int64_t n) { return dot_rows(a, b, n); }
 
-void scale(float* out, const float* row, double factor, int64_t n) {
-  for (int64_t k = 0; k < n; k++) out[k] = static_cast<float>(row[k] * factor);
+row_measure measure(const float* sum, const float* row, int64_t n) {
+  wide_type squares[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
+  wide_type products[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
+  int64_t k = 0;
+  for (; k + running_sums * wide::width <= n; k += running_sums * wide::width) {
+    COSFACE_UNROLL
+    for (int j = 0; j < running_sums; j++) {
+      const wide_type v = wide::load(sum + k + j * wide::width);
+      squares[j] = wide::fma(v, v, squares[j]);
+      products[j] = wide::fma(v, wide::load(row + k + j * wide::width), products[j]);
+    }
+  }
+  row_measure m{add_up(squares), add_up(products)};
+  for (; k < n; k++) {
+    m.squared_length += static_cast<double>(sum[k]) * sum[k];
+    m.along += static_cast<double>(sum[k]) * row[k];
+  }
+  return m;
 }
 
 void add_scaled(double* sum, const float* row, double factor, int64_t n) {
-  for (int64_t k = 0; k < n; k++) sum[k] += row[k] * factor;
+  const wide_type wide_factor = wide::broadcast(factor);
+  int64_t k = 0;
+  for (; k + wide::width <= n; k += wide::width)
+    wide::store(sum + k, wide::fma(wide::load(row + k), wide_factor, wide::load(sum + k)));
+  for (; k < n; k++) sum[k] += row[k] * factor;
 }
 
 void project(float* out, const double* sum, const float* row, double along, double factor, int64_t n, bool accumulate) {
@@ -192,9 +304,41 @@ void project(float* out, const double* sum, const float* row, double along, doub
     for (int64_t k = 0; k < n; k++) out[k] = static_cast<float>((sum[k] - along * row[k]) * factor);
 }
 
+void project_fp32(float* out, const float* sum, const float* row, double along, double factor, int64_t n,
+                  bool accumulate) {
+  const float backwards = static_cast<float>(-along), single = static_cast<float>(factor);
+  const typename vector::type along_row = vector::broadcast(&backwards), by = vector::broadcast(&single);
+  int64_t k = 0;
+  for (; k + vector::width <= n; k += vector::width) {
+    const typename vector::type across = vector::fma(along_row, vector::load(row + k), vector::load(sum + k));
+    vector::store(out + k, vector::fma(across, by, accumulate ? vector::load(out + k) : vector::zero()));
+  }
+  for (; k < n; k++) out[k] = (sum[k] + backwards * row[k]) * single + (accumulate ? out[k] : 0);
+}
+
+template <class words>
+constexpr product_kernels make_product_kernels() {
+  return {words::values, multiply<words, true>, multiply<words, false>};
+}
+
 constexpr cpu_kernels make_kernels(cosface_isa isa) {
-  return {isa,          vector::tile_rows, tile_columns, multiply<true>, multiply<false>, maxima,
-          exponentials, squared_norm,      dot,          scale,          add_scaled,      project};
+  return {isa,
+          vector::tile_rows,
+          tile_columns,
+          make_product_kernels<fp32_words>(),
+          make_product_kernels<bf16_pairs<vector>>(),
+          maxima,
+          exponentials,
+          pair_along,
+          pair_across,
+          scale,
+          squared_norm,
+          squared_length,
+          dot,
+          measure,
+          add_scaled,
+          project,
+          project_fp32};
 }
 
 }  // namespace

@@ -142,10 +142,14 @@ typedef struct cosface_margin_softmax_plan {
   int32_t threads;         /* workers that will run */
   int32_t row_shift;       /* 1: s is so large that each row's maximum is found first (2NCD more) */
   int32_t keep;            /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
+  int32_t keep_norms;      /* 1: the norms of all classes are kept; 0: found again with each class block */
   int64_t row_block;       /* rows between two passes over w (Nb) */
   int64_t row_group;       /* rows of one pass-1 task */
   int64_t class_slab;      /* classes of one pass-1 task */
-  int64_t class_block;     /* classes in cache at a time; pass 2's task */
+  int64_t class_block;     /* classes in cache at a time */
+  int64_t blocks_per_task; /* class blocks of one pass-2 task */
+  int64_t feature_depth;   /* products are summed in registers over at most so many words of features, */
+  int64_t sample_depth;    /* and of samples, before they are added to memory */
   int64_t workspace_bytes; /* exactly what is allocated */
   int32_t print;           /* 1: the run prints the plan first (COSFACE_DEBUG=plan) */
 } cosface_margin_softmax_plan;
@@ -157,6 +161,11 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
                                                 const cosface_margin_softmax_options* options, int gradients,
                                                 cosface_margin_softmax_plan* plan, cosface_error* error);
+
+/* What a plan does and why, for people; the words may change. Writes at most `size` bytes, the last of them 0. */
+void cosface_margin_softmax_describe_plan(const cosface_margin_softmax_problem* problem,
+                                          const cosface_margin_softmax_options* options, int gradients,
+                                          const cosface_margin_softmax_plan* plan, char* text, int64_t size);
 
 /* Runs a plan that was made for the same dimensions, options and gradients. Thread-safe. On an error the outputs
  * are unspecified and *error is filled. */

@@ -1,0 +1,126 @@
+#include "cpu/job.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "cpu/check.h"
+
+namespace cosface {
+
+void prefetch_queue::add(const float* data, int64_t count) {
+  if (count > 0 && count_ < capacity)
+    regions_[count_++] = {reinterpret_cast<const char*>(data), reinterpret_cast<const char*>(data + count)};
+}
+
+void prefetch_queue::attach(tile_product& product) {
+  constexpr int64_t line = 64;
+  while (at_ < count_ && regions_[at_].next >= regions_[at_].end) at_++;
+  if (at_ == count_) {
+    product.prefetch = reinterpret_cast<const char*>(product.b);
+    return;
+  }
+  product.prefetch = regions_[at_].next;
+  product.prefetch_step = line;
+  regions_[at_].next += line * product.depth;
+}
+
+job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
+         const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels, void* memory,
+         cosface_margin_softmax_results& results)
+    : p_(problem),
+      o_(options),
+      shape_(shape),
+      plan_(plan),
+      k_(kernels),
+      logit_products_(logit_products(shape, kernels)),
+      gradient_products_(gradient_products(shape, kernels)),
+      layout_(lay_out(shape, plan, kernels)),
+      memory_(static_cast<char*>(memory)),
+      results_(results),
+      base2_scale_(logit_bound(options.scale)) {}
+
+cosface_status job::run(cosface_error* error) {
+  int32_t* labels = at<int32_t>(layout_.labels);
+  std::copy_n(p_.labels, p_.batch, labels);
+  if (auto status = check_samples(p_, o_, labels, error)) return status;
+  weigh_samples();
+  if (shape_.gradients && p_.batch == 0) std::fill_n(results_.d_weights, p_.classes * p_.dim, 0.0f);
+  results_.reduced_loss = 0;
+
+  thread_team team(plan_.threads);
+  for (int64_t first = 0; first < p_.batch; first += plan_.row_block) {
+    run_row_block(team, {first, std::min(plan_.row_block, p_.batch - first)});
+    if (not_finite_) return find_not_finite(p_, error);
+  }
+  if (o_.reduction == COSFACE_REDUCTION_MEAN) results_.reduced_loss *= share_;
+  results_.zero_embeddings = zero_embeddings_;
+  results_.zero_weights = zero_weights_;
+  return COSFACE_OK;
+}
+
+void job::weigh_samples() {
+  const int32_t* labels = at<int32_t>(layout_.labels);
+  int64_t counted = 0;
+  double largest = 0;
+  for (int64_t i = 0; i < p_.batch; i++) {
+    const double weight = p_.sample_weights ? p_.sample_weights[i] : 1.0;
+    if (labels[i] == o_.ignore_label || weight == 0) continue;
+    counted++;
+    largest = std::max(largest, std::abs(weight * (p_.loss_gradient ? p_.loss_gradient[i] : 1.0)));
+  }
+  results_.counted = counted;
+  share_ = o_.reduction == COSFACE_REDUCTION_MEAN && counted > 0 ? 1.0 / static_cast<double>(counted) : 1.0;
+  if (largest > 0) gradient_unit_ = std::exp2(std::round(std::log2(largest * share_)));
+}
+
+void job::run_row_block(thread_team& team, row_range block) {
+  block_ = block;
+  prepare_rows(team);
+  if (not_finite_) return;
+  const int64_t groups = (block.count + plan_.row_group - 1) / plan_.row_group;
+  team.for_each(groups * layout_.slabs,
+                [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::exponentials); });
+  norms_known_ = plan_.keep_norms;
+  if (not_finite_) return;
+  team.for_each(panels(block.count), [this](int32_t worker, int64_t panel) {
+    const int64_t first = panel * k_.tile_columns, end = std::min(first + k_.tile_columns, block_.count);
+    for (int64_t i = first; i < end; i++) finish_row(worker, i);
+    if (shape_.gradients) pack_gradient_operand(worker, panel);
+  });
+  add_losses();
+  if (!shape_.gradients) return;
+  sort_labels();
+  const int64_t task_classes = plan_.class_block * plan_.blocks_per_task;
+  team.for_each((p_.classes + task_classes - 1) / task_classes, [this, task_classes](int32_t worker, int64_t task) {
+    const int64_t end = std::min((task + 1) * task_classes, p_.classes);
+    for (int64_t first = task * task_classes; first < end; first += plan_.class_block) {
+      const int64_t next = first + plan_.class_block;
+      pass_2(worker, {first, std::min(plan_.class_block, end - first)},
+             {next, std::clamp<int64_t>(end - next, 0, plan_.class_block)});
+    }
+  });
+}
+
+// In the order of the samples, which need not be that of the rows.
+void job::add_losses() {
+  int32_t* row_of = at<int32_t>(layout_.label_order);
+  for (int64_t i = 0; i < block_.count; i++) row_of[rows()[i].sample - block_.first] = static_cast<int32_t>(i);
+  for (int64_t i = 0; i < block_.count; i++) results_.reduced_loss += rows()[row_of[i]].weighted_loss;
+}
+
+double job::norm(int64_t c) const {
+  return norms_known_ ? at<double>(layout_.norms)[c] : std::sqrt(k_.squared_norm(weight(c), p_.dim));
+}
+
+double job::cosine(const double* unit_row, int64_t c) const {
+  const double length = norm(c);
+  return length < COSFACE_ZERO_NORM ? 0 : std::clamp(k_.dot(unit_row, weight(c), p_.dim) / length, -1.0, 1.0);
+}
+
+void job::load_unit_row(const row_state& row, double* unit_row) const {
+  std::fill_n(unit_row, p_.dim, 0.0);
+  k_.add_scaled(unit_row, embedding(row), row.inverse_norm, p_.dim);
+}
+
+}  // namespace cosface

@@ -1,0 +1,202 @@
+// One call of the fused step: normalise, cosine, margin, softmax, forward and backward, without N x C.
+//
+// Classes lie on the broadcast axis and samples or features on the vector axis, so that the
+// exponentials, stored [class][sample], serve as an operand of both gradient products as they are:
+//
+//   logits   R[c, i]  = sum_d w^[c, d] xT[d, i]    xT = s log2(e) x^, packed once a row block
+//            E[c, i]  = 2^(R[c, i] + shift_i), 0 where c = y_i
+//   dx       G[i, d] += sum_c E[c, i] w^[c, d]
+//   dw       H[c, d]  = sum_i E[c, i] (f_i x^[i, d]),   f_i = upstream_i s / Z_i
+//
+// The target never enters the products: its loss and both its gradient terms are added in double,
+// which keeps confident rows exact (docs/math.md derives this, and the projections that follow).
+//
+// A row block goes through the phases of plan.h; each has a file: prepare_rows.cc, pass_1.cc,
+// finish_rows.cc, pass_2.cc. exact_sums.cc forms in double the few sums that fp32 is not good enough for.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+#include "cosface/margin_softmax.h"
+#include "cpu/plan.h"
+#include "cpu/row_state.h"
+#include "cpu/thread_team.h"
+
+namespace cosface {
+
+struct class_range {
+  int64_t first, count;
+};
+
+// Rows of the row block.
+struct row_range {
+  int64_t first, count;
+};
+
+// Where the exponentials of a block of classes and some rows lie. In fp32 all three are the same
+// memory: exponentials replace the logits, and both gradient products read them where they are.
+struct exponential_block {
+  float* strips;  // logits, then exponentials of panel p at strips + p * strip_step, in fp32
+  int64_t strip_ld, strip_step;
+  float* rows;  // [class][words of samples], for dw
+  int64_t rows_ld;
+  float* columns;  // [words of classes][sample], for dx
+  int64_t columns_ld;
+};
+
+// Memory that will be wanted next, handed out line by line to products, which bring it into L2.
+class prefetch_queue {
+ public:
+  void add(const float* data, int64_t count);
+  void attach(tile_product& product);
+
+ private:
+  static constexpr int capacity = 3;
+  struct {
+    const char *next, *end;
+  } regions_[capacity];
+  int count_ = 0, at_ = 0;
+};
+
+enum class pass_1_aim {
+  row_maxima,
+  exponentials
+};
+
+// Long enough for the widest tile of any kernel.
+constexpr int64_t largest_tile_columns = 64;
+
+class job {
+ public:
+  job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
+      const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels, void* memory,
+      cosface_margin_softmax_results& results);
+
+  cosface_status run(cosface_error* error);
+
+ private:
+  template <class type>
+  type* at(int64_t offset) const {
+    return reinterpret_cast<type*>(memory_ + offset);
+  }
+  template <class type>
+  type* of_worker(int32_t worker, int64_t offset) const {
+    return at<type>(layout_.workers + worker * layout_.worker_bytes + offset);
+  }
+  row_state* rows() const { return at<row_state>(layout_.rows); }
+  const float* embedding(const row_state& row) const { return p_.embeddings + row.sample * p_.dim; }
+  const float* weight(int64_t c) const { return p_.weights + c * p_.dim; }
+  int64_t panels(int64_t rows) const { return (rows + k_.tile_columns - 1) / k_.tile_columns; }
+  bool filters() const { return o_.gradient_tolerance > 0; }
+  bool gradients_in_fp32() const { return gradient_products_.values_per_word == 1; }
+
+  // job.cc
+  void weigh_samples();
+  void run_row_block(thread_team& team, row_range block);
+  void add_losses();
+  double norm(int64_t c) const;
+  double cosine(const double* unit_row, int64_t c) const;
+  void load_unit_row(const row_state& row, double* unit_row) const;
+
+  // prepare_rows.cc
+  void prepare_rows(thread_team& team);
+  void prepare_row(row_state& row, int64_t sample, double* unit_row);
+  void order_rows();
+  void pack_panel(int32_t worker, int64_t panel);
+  void find_norms(thread_team& team);
+  void find_row_shifts(thread_team& team);
+
+  // pass_1.cc
+  void pass_1(int32_t worker, int64_t task, pass_1_aim aim);
+  void pack_classes(int32_t worker, class_range classes, bool pairs);
+  double pack_class(int32_t worker, int64_t c, float* row, float* rounded);
+  int64_t count_zeros(class_range classes) const;
+  exponential_block block_in_pass_1(int32_t worker, class_range classes, row_range rows) const;
+  void multiply_logits(int32_t worker, int64_t classes, int64_t row, float* strip, int64_t ld, prefetch_queue& next);
+  void take_targets(class_range classes, int64_t row, float* strip, int64_t ld);
+  bool add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, double* sums) const;
+  void round_strip(const exponential_block& e, int64_t classes, int64_t panel, bool for_dx, bool for_dw) const;
+  void add_d_unit(int32_t worker, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
+                  prefetch_queue& next);
+  uint8_t* kept_panels(int64_t first_class) const;
+  template <class function>
+  void for_each_kept_run(int64_t first_class, row_range rows, const function& f) const;
+
+  // finish_rows.cc
+  void finish_row(int32_t worker, int64_t i);
+  double sum_negatives(int64_t i, double* unit_row);
+  double seen_exponential(int64_t k, int64_t i) const;
+  int32_t predict(int64_t i) const;
+  void write_d_embedding(int32_t worker, int64_t i);
+  void sum_negatives_of_row(int64_t i, double* sum) const;
+  void add_target_of_row(const row_state& row, double* sum) const;
+  void add_corrections(int64_t i, double* sum) const;
+  void pack_gradient_operand(int32_t worker, int64_t panel);
+  void sort_labels();
+
+  // pass_2.cc
+  void pass_2(int32_t worker, class_range classes, class_range next);
+  exponential_block recompute(int32_t worker, class_range classes);
+  void apply_corrections(class_range classes, const exponential_block& e) const;
+  void multiply_d_weights(const exponential_block& e, class_range classes, float* product, prefetch_queue& next);
+  void finish_classes(int32_t worker, class_range classes, const float* product);
+  void finish_target_class(int32_t worker, int64_t c, const float* product, row_range targets);
+  void add_targets_of_class(row_range targets, double* sum) const;
+
+  // exact_sums.cc
+  bool shortened(double squared_length, double squared_sum, double along, double squared_row) const;
+  void sum_negatives_of_row_exactly(int64_t i, double* unit_row, double* sum) const;
+  void sum_negatives_of_class_exactly(int64_t c, double* unit_class, double* sum) const;
+
+  const cosface_margin_softmax_problem& p_;
+  const cosface_margin_softmax_options& o_;
+  const call_shape shape_;
+  const cosface_margin_softmax_plan& plan_;
+  const cpu_kernels& k_;
+  const product_kernels& logit_products_;
+  const product_kernels& gradient_products_;
+  const workspace_layout layout_;
+  char* const memory_;
+  cosface_margin_softmax_results& results_;
+  const double base2_scale_;
+
+  row_range block_{};         // the row block in work, as samples
+  bool norms_known_ = false;  // the kept norms of all classes are there
+  double share_ = 1;          // 1 / counted for the mean
+  double gradient_unit_ = 1;  // a power of two near the largest |upstream|, kept out of the fp32 operand
+  std::atomic<bool> not_finite_{false};
+  std::atomic<int64_t> zero_embeddings_{0}, zero_weights_{0};
+};
+
+// Stands for a logit that must not count: 2^(this + shift) is 0, and it is below every real logit.
+constexpr float no_logit = -1e30f;
+// In the place of a corrected exponential: there is none.
+constexpr float not_corrected = -1;
+
+// Calls f(start, rows) for `count` rows cut into tiles of nearly equal height, at most `tile`.
+template <class function>
+void for_each_tile(int64_t count, int64_t tile, const function& f) {
+  const int64_t tiles = (count + tile - 1) / tile;
+  for (int64_t t = 0; t < tiles; t++) {
+    const int64_t start = count * t / tiles;
+    f(start, count * (t + 1) / tiles - start);
+  }
+}
+
+// Calls f(rows) for the runs of neighbouring panels that the gradient filter has kept.
+template <class function>
+void job::for_each_kept_run(int64_t first_class, row_range rows, const function& f) const {
+  if (!filters()) return f(rows);
+  const uint8_t* kept = kept_panels(first_class);
+  const int64_t columns = k_.tile_columns, end = rows.first + rows.count;
+  for (int64_t row = rows.first; row < end;) {
+    int64_t run_end = row;
+    while (run_end < end && kept[run_end / columns]) run_end += columns;
+    if (run_end > row) f(row_range{row, (run_end < end ? run_end : end) - row});
+    row = run_end + columns;
+  }
+}
+
+}  // namespace cosface

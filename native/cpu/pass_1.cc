@@ -1,0 +1,200 @@
+// Logits, exponentials, their sums and the unnormalised dx of a group of rows and a slab of classes.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "cpu/job.h"
+
+namespace cosface {
+
+void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
+  const int64_t slab = task % layout_.slabs, group = task / layout_.slabs, columns = k_.tile_columns;
+  const row_range rows{group * plan_.row_group, std::min(plan_.row_group, block_.count - group * plan_.row_group)};
+  const int64_t slab_first = slab * plan_.class_slab, slab_end = std::min(slab_first + plan_.class_slab, p_.classes);
+  const int64_t slab_rows = slab * layout_.padded_rows, padded = panels(rows.count) * columns;
+  double* const sums = at<double>(layout_.sums) + slab_rows;
+  float* const best = at<float>(layout_.best) + slab_rows;
+  int32_t* const best_class = at<int32_t>(layout_.best_class) + slab_rows;
+  std::fill_n(sums + rows.first, padded, 0.0);
+  std::fill_n(best + rows.first, padded, -std::numeric_limits<float>::infinity());
+  std::fill_n(best_class + rows.first, padded, 0);
+
+  const bool maxima = aim == pass_1_aim::row_maxima, gradients = shape_.gradients && !maxima;
+  if (gradients && filters())  // else the first class block overwrites
+    std::fill_n(at<float>(layout_.d_unit) + (slab_rows + rows.first) * layout_.unit_ld, rows.count * layout_.unit_ld,
+                0.0f);
+  for (int64_t first = slab_first; first < slab_end; first += plan_.class_block) {
+    const class_range classes{first, std::min(plan_.class_block, slab_end - first)};
+    const int64_t next_first = first + plan_.class_block;
+    prefetch_queue next;
+    next.add(weight(next_first), std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block) * p_.dim);
+    pack_classes(worker, classes, gradients);
+    if (group == 0 && block_.first == 0 && !maxima) zero_weights_ += count_zeros(classes);
+    const exponential_block e = block_in_pass_1(worker, classes, rows);
+    for (int64_t panel = 0; panel < panels(rows.count); panel++) {
+      const int64_t row = rows.first + panel * columns;
+      float* strip = e.strips + panel * e.strip_step;
+      multiply_logits(worker, classes.count, row, strip, e.strip_ld, next);
+      take_targets(classes, row, strip, e.strip_ld);
+      const logit_strip logits{classes.count, strip,           e.strip_ld, static_cast<int32_t>(classes.first),
+                               best + row,    best_class + row};
+      if (maxima) {
+        k_.maxima(logits);
+        continue;
+      }
+      float strip_sums[largest_tile_columns];
+      k_.exponentials(logits, at<float>(layout_.shift) + row, strip_sums);
+      const bool kept = add_strip_sums(classes.count, row, strip_sums, sums);
+      if (gradients && filters()) kept_panels(classes.first)[row / columns] = kept;
+      if (gradients && kept) round_strip(e, classes.count, panel, true, plan_.keep);
+    }
+    if (gradients) add_d_unit(worker, classes, rows, e, slab, next);
+  }
+}
+
+// w^ of a class block in the forms that its products read, zero-padded to whole tiles.
+void job::pack_classes(int32_t worker, class_range classes, bool pairs) {
+  float* packed = of_worker<float>(worker, layout_.worker_weights);
+  float* weight_pairs = of_worker<float>(worker, layout_.worker_weight_pairs);
+  float* scaled = of_worker<float>(worker, layout_.worker_scaled);
+  const bool rounded = logit_products_.values_per_word == 2;
+  pairs = pairs && !gradients_in_fp32();
+  for (int64_t c = 0; c < classes.count; c++) {
+    float* row = packed + c * layout_.weight_ld;
+    float* unit = rounded ? scaled + c % 2 * layout_.padded_dim : row;
+    const double length = norm(classes.first + c);
+    if (!std::isfinite(length)) not_finite_ = true;
+    if (plan_.keep_norms && !norms_known_) at<double>(layout_.norms)[classes.first + c] = length;
+    k_.scale(unit, weight(classes.first + c), length < COSFACE_ZERO_NORM ? 0 : 1 / length, p_.dim);
+    std::fill(unit + p_.dim, unit + layout_.padded_dim, 0.0f);
+    if (rounded) k_.pair_along(row, unit, p_.dim);
+    if (!pairs) continue;
+    const bool last = c + 1 == classes.count;
+    if (c % 2 == 0 && !last) continue;
+    const float* low = c % 2 == 0 ? unit : rounded ? scaled : row - layout_.weight_ld;
+    k_.pair_across(weight_pairs + c / 2 * layout_.pair_ld, low, c % 2 == 0 ? nullptr : unit, layout_.padded_dim);
+  }
+}
+
+int64_t job::count_zeros(class_range classes) const {
+  int64_t zeros = 0;
+  for (int64_t c = classes.first; c < classes.first + classes.count; c++)
+    zeros += (plan_.keep_norms ? at<double>(layout_.norms)[c] : norm(c)) < COSFACE_ZERO_NORM;
+  return zeros;
+}
+
+exponential_block job::block_in_pass_1(int32_t worker, class_range classes, row_range rows) const {
+  const int64_t columns = k_.tile_columns;
+  float* strip = of_worker<float>(worker, layout_.worker_strip);
+  if (!shape_.gradients) return {strip, columns, 0, nullptr, 0, nullptr, 0};
+  float* block = of_worker<float>(worker, layout_.worker_exponentials);
+  int64_t ld = layout_.scratch_ld;
+  if (plan_.keep) {
+    block =
+        at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld + gradient_products_.words(rows.first);
+    ld = layout_.exponential_ld;
+  }
+  if (gradients_in_fp32()) return {block, ld, columns, block, ld, block, ld};
+  return {strip, columns, 0, block, ld, of_worker<float>(worker, layout_.worker_exponential_pairs), layout_.columns_ld};
+}
+
+void job::multiply_logits(int32_t worker, int64_t classes, int64_t row, float* strip, int64_t ld,
+                          prefetch_queue& next) {
+  const int64_t columns = k_.tile_columns, words = logit_products_.words(p_.dim);
+  const int64_t depth = std::min(plan_.feature_depth, words);
+  const float* packed = of_worker<float>(worker, layout_.worker_weights);
+  const float* operand = at<float>(layout_.logit_operand) + row * words;
+  for (int64_t d = 0; d < words; d += depth)
+    for_each_tile(classes, k_.tile_rows, [&](int64_t c, int64_t height) {
+      tile_product product{height,
+                           std::min(depth, words - d),
+                           packed + c * layout_.weight_ld + d,
+                           layout_.weight_ld,
+                           operand + d * columns,
+                           columns,
+                           strip + c * ld,
+                           ld,
+                           d > 0};
+      if (!shape_.gradients) next.attach(product);
+      logit_products_.multiply_rows(product);
+    });
+}
+
+// The targets of this strip step out of the softmax's sum; their fp32 logit stays known, because the
+// prediction compares it with logits of the same making.
+void job::take_targets(class_range classes, int64_t row, float* strip, int64_t ld) {
+  const int64_t end = std::min<int64_t>(row + k_.tile_columns, block_.count);
+  for (int64_t i = row; i < end; i++) {
+    const int64_t c = rows()[i].label - classes.first;
+    if (rows()[i].ignored || c < 0 || c >= classes.count) continue;
+    float& logit = strip[c * ld + (i - row)];
+    rows()[i].target_seen = logit;
+    logit = no_logit;
+  }
+}
+
+// Returns whether the gradients need this strip. They can do without where, for each of its samples,
+// the block's probability is at most the tolerance's share of it: tolerance * classes / C. The
+// denominator known so far, target and negatives, is a lower bound of the whole (docs/math.md).
+bool job::add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, double* sums) const {
+  const int64_t columns = k_.tile_columns;
+  for (int64_t lane = 0; lane < columns; lane++) sums[row + lane] += strip_sums[lane];
+  if (!filters()) return true;
+  const double part = o_.gradient_tolerance * static_cast<double>(classes) / static_cast<double>(p_.classes);
+  const int64_t end = std::min(row + columns, block_.count);
+  for (int64_t i = row; i < end; i++) {
+    const row_state& r = rows()[i];
+    if (r.upstream == 0) continue;
+    const double target = std::exp2(r.target_logit + at<float>(layout_.shift)[i]);
+    if (strip_sums[i - row] > part * (target + sums[i])) return true;
+  }
+  return false;
+}
+
+// A strip of exponentials in bf16; in fp32 it already lies where the products read it.
+void job::round_strip(const exponential_block& e, int64_t classes, int64_t panel, bool for_dx, bool for_dw) const {
+  if (gradients_in_fp32()) return;
+  const int64_t columns = k_.tile_columns;
+  const float* strip = e.strips + panel * e.strip_step;
+  if (for_dw)
+    for (int64_t c = 0; c < classes; c++)
+      k_.pair_along(e.rows + c * e.rows_ld + gradient_products_.words(panel * columns), strip + c * e.strip_ld,
+                    columns);
+  if (for_dx)
+    for (int64_t c = 0; c < classes; c += 2)
+      k_.pair_across(e.columns + c / 2 * e.columns_ld + panel * columns, strip + c * e.strip_ld,
+                     c + 1 < classes ? strip + (c + 1) * e.strip_ld : nullptr, columns);
+}
+
+void job::add_d_unit(int32_t worker, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
+                     prefetch_queue& next) {
+  const int64_t columns = k_.tile_columns;
+  const bool fp32 = gradients_in_fp32();
+  const float* packed = of_worker<float>(worker, fp32 ? layout_.worker_weights : layout_.worker_weight_pairs);
+  const int64_t packed_ld = fp32 ? layout_.weight_ld : layout_.pair_ld;
+  float* sum = at<float>(layout_.d_unit) + slab * layout_.padded_rows * layout_.unit_ld;
+  const bool accumulate = filters() || classes.first > slab * plan_.class_slab;
+  for_each_kept_run(classes.first, rows, [&](row_range run) {
+    for (int64_t d = 0; d < layout_.padded_dim; d += columns)
+      for_each_tile(run.count, k_.tile_rows, [&](int64_t start, int64_t height) {
+        const int64_t i = run.first + start;
+        tile_product product{height,
+                             gradient_products_.words(classes.count),
+                             e.columns + (i - rows.first),
+                             e.columns_ld,
+                             packed + d,
+                             packed_ld,
+                             sum + i * layout_.unit_ld + d,
+                             layout_.unit_ld,
+                             accumulate};
+        next.attach(product);
+        gradient_products_.multiply_columns(product);
+      });
+  });
+}
+
+uint8_t* job::kept_panels(int64_t first_class) const {
+  return at<uint8_t>(layout_.kept_panels) + first_class / plan_.class_block * panels(layout_.padded_rows);
+}
+
+}  // namespace cosface

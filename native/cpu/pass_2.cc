@@ -1,0 +1,142 @@
+// dw of a block of classes: H_c = sum_i E_ic f_i x^_i, then the targets, then the projection. It is
+// linear, so each row block is projected for itself and added.
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/job.h"
+
+namespace cosface {
+namespace {
+
+// Norms between which fp32 holds the factors of the projection without loss.
+constexpr double least_common_norm = 0x1p-40, largest_common_norm = 0x1p40;
+
+}  // namespace
+
+void job::pass_2(int32_t worker, class_range classes, class_range next_classes) {
+  prefetch_queue next;
+  next.add(weight(next_classes.first), next_classes.count * p_.dim);
+  if (block_.first > 0) next.add(results_.d_weights + next_classes.first * p_.dim, next_classes.count * p_.dim);
+  exponential_block e{};
+  if (plan_.keep) {
+    e.rows = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
+    e.rows_ld = layout_.exponential_ld;
+    next.add(e.rows + classes.count * e.rows_ld, next_classes.count * e.rows_ld);
+  } else {
+    e = recompute(worker, classes);
+  }
+  if (gradients_in_fp32()) apply_corrections(classes, e);
+  float* product = of_worker<float>(worker, layout_.worker_product);
+  multiply_d_weights(e, classes, product, next);
+  finish_classes(worker, classes, product);
+}
+
+// The exponentials of a class block once more, for all rows of the row block.
+exponential_block job::recompute(int32_t worker, class_range classes) {
+  const int64_t columns = k_.tile_columns;
+  exponential_block e = block_in_pass_1(worker, classes, {0, block_.count});
+  pack_classes(worker, classes, false);
+  for_each_kept_run(classes.first, {0, block_.count}, [&](row_range run) {
+    for (int64_t row = run.first; row < run.first + run.count; row += columns) {
+      float best[largest_tile_columns] = {}, sums[largest_tile_columns];
+      int32_t best_class[largest_tile_columns] = {};
+      float* strip = e.strips + row / columns * e.strip_step;
+      prefetch_queue none;
+      multiply_logits(worker, classes.count, row, strip, e.strip_ld, none);
+      take_targets(classes, row, strip, e.strip_ld);
+      k_.exponentials({classes.count, strip, e.strip_ld, static_cast<int32_t>(classes.first), best, best_class},
+                      at<float>(layout_.shift) + row, sums);
+      round_strip(e, classes.count, row / columns, false, true);
+    }
+  });
+  return e;
+}
+
+// Puts the corrected exponentials of a class block where the product reads them.
+void job::apply_corrections(class_range classes, const exponential_block& e) const {
+  const int64_t first = classes.first / plan_.class_slab * layout_.padded_rows;
+  for (int64_t i = 0; i < block_.count; i++) {
+    const float corrected = at<float>(layout_.corrected)[first + i];
+    const int64_t c = at<int32_t>(layout_.best_class)[first + i] - classes.first;
+    if (corrected != not_corrected && c >= 0 && c < classes.count) e.rows[c * e.rows_ld + i] = corrected;
+  }
+}
+
+void job::multiply_d_weights(const exponential_block& e, class_range classes, float* product, prefetch_queue& next) {
+  const int64_t columns = k_.tile_columns, block_words = gradient_products_.words(layout_.padded_rows);
+  bool first_run = true;
+  for_each_kept_run(classes.first, {0, block_.count}, [&](row_range run) {
+    const int64_t start = gradient_products_.words(run.first), words = gradient_products_.words(run.count);
+    const int64_t depth = std::min(plan_.sample_depth, words);
+    for (int64_t d = 0; d < layout_.padded_dim; d += columns) {
+      const float* operand = at<float>(layout_.gradient_operand) + d * block_words;
+      for (int64_t k = 0; k < words; k += depth)
+        for_each_tile(classes.count, k_.tile_rows, [&](int64_t c, int64_t height) {
+          tile_product tile{height,
+                            std::min(depth, words - k),
+                            e.rows + c * e.rows_ld + start + k,
+                            e.rows_ld,
+                            operand + (start + k) * columns,
+                            columns,
+                            product + c * layout_.product_ld + d,
+                            layout_.product_ld,
+                            !first_run || k > 0};
+          next.attach(tile);
+          gradient_products_.multiply_rows(tile);
+        });
+    }
+    first_run = false;
+  });
+  if (first_run) std::fill_n(product, classes.count * layout_.product_ld, 0.0f);
+}
+
+void job::finish_classes(int32_t worker, class_range classes, const float* product) {
+  const int32_t* order = at<int32_t>(layout_.label_order);
+  const auto below = [this](int32_t i, int64_t label) { return rows()[i].label < label; };
+  int64_t target = std::lower_bound(order, order + block_.count, classes.first, below) - order;
+  const bool first = block_.first == 0;
+  for (int64_t c = classes.first; c < classes.first + classes.count; c++, product += layout_.product_ld) {
+    row_range targets{target, 0};
+    for (; target < block_.count && rows()[order[target]].label == c; target++) targets.count++;
+    float* out = results_.d_weights + c * p_.dim;
+    const double length = norm(c), squared = length * length;
+    if (p_.dim == 1 || length < COSFACE_ZERO_NORM) {
+      if (first) std::fill_n(out, p_.dim, 0.0f);
+      continue;
+    }
+    if (targets.count == 0 && length > least_common_norm && length < largest_common_norm) {
+      const row_measure m = k_.measure(product, weight(c), p_.dim);
+      if (!shortened(m.squared_length, m.squared_length, m.along, squared)) {
+        k_.project_fp32(out, product, weight(c), m.along / squared, gradient_unit_ / length, p_.dim, !first);
+        continue;
+      }
+    }
+    finish_target_class(worker, c, product, targets);
+  }
+}
+
+// A class that has samples of its own, or whose sum fp32 cannot project, goes through double.
+void job::finish_target_class(int32_t worker, int64_t c, const float* product, row_range targets) {
+  const float* w = weight(c);
+  const double length = norm(c), squared = length * length;
+  double* sum = of_worker<double>(worker, layout_.worker_row);
+  std::fill_n(sum, p_.dim, 0.0);
+  k_.add_scaled(sum, product, gradient_unit_, p_.dim);
+  add_targets_of_class(targets, sum);
+  const double summed = k_.squared_norm(product, p_.dim) * gradient_unit_ * gradient_unit_;
+  if (shortened(summed, k_.squared_length(sum, p_.dim), k_.dot(sum, w, p_.dim), squared)) {
+    sum_negatives_of_class_exactly(c, of_worker<double>(worker, layout_.worker_unit_row), sum);
+    add_targets_of_class(targets, sum);
+  }
+  k_.project(results_.d_weights + c * p_.dim, sum, w, k_.dot(sum, w, p_.dim) / squared, 1 / length, p_.dim,
+             block_.first > 0);
+}
+
+void job::add_targets_of_class(row_range targets, double* sum) const {
+  for (int64_t k = targets.first; k < targets.first + targets.count; k++) {
+    const row_state& row = rows()[at<int32_t>(layout_.label_order)[k]];
+    if (!row.ignored) k_.add_scaled(sum, embedding(row), row.target_factor * row.inverse_norm, p_.dim);
+  }
+}
+
+}  // namespace cosface
