@@ -92,6 +92,12 @@ export function expectFiltered(run: Run, problem: ReferenceProblem, gradientTole
   expectWithin(problem, filtered, exact, () => gradientTolerance);
 }
 
+/** The length of all errors together, where roundings average as they do when each goes to the nearest. */
+function expectTypical(actual: Outcome, exact: Outcome, relative: number): void {
+  for (const name of ['dEmbeddings', 'dWeights'] as const)
+    expect(relativeError(actual[name], [...exact[name]]), name).toBeLessThan(relative);
+}
+
 /** bf16 in the products of the gradients alone: the loss is float32's, the gradients are within the bound. */
 export function expectBf16Gradients(run: Run, problem: ReferenceProblem): void {
   const exact = run(problem);
@@ -101,6 +107,7 @@ export function expectBf16Gradients(run: Run, problem: ReferenceProblem): void {
   expect(rounded.prediction).toEqual(exact.prediction);
   expectDifferent(problem, rounded, exact);
   expectWithin(problem, rounded, exact, ({ miss }) => PRODUCT * miss);
+  expectTypical(rounded, exact, 0.6 * ROUNDOFF);
 }
 
 /**
@@ -122,9 +129,7 @@ export function expectBf16(run: Run, problem: ReferenceProblem): void {
   const growth = Math.expm1(2 * eta) + PRODUCT * Math.exp(2 * eta) + Math.expm1(eta);
   expectWithin(problem, rounded, exact, ({ miss }) => miss * growth);
   const dim = problem.weights[0]?.length ?? 1;
-  const typical = 0.6 * ROUNDOFF * (1 + problem.scale / Math.sqrt(dim));
-  expect(relativeError(rounded.dEmbeddings, [...exact.dEmbeddings])).toBeLessThan(4 * typical);
-  expect(relativeError(rounded.dWeights, [...exact.dWeights])).toBeLessThan(4 * typical);
+  expectTypical(rounded, exact, 0.6 * ROUNDOFF * (1 + problem.scale / Math.sqrt(dim)));
 }
 
 /** The defaults are what was there before either option: the same bits, given or not. */

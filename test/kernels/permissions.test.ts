@@ -45,5 +45,5 @@ describeNative.each(['cpu', 'wasm'])('precision and gradientTolerance on %s', (b
 
   test.each([16, 64])('bf16-gradients at scale %d', (scale) => expectBf16Gradients(run, mostlyConfident({ scale })));
 
-  test('bf16', () => expectBf16(run, mostlyConfident({ scale: 16 })));
+  test.each([16, 64])('bf16 at scale %d', (scale) => expectBf16(run, mostlyConfident({ scale })));
 });
