@@ -11,15 +11,23 @@ export interface Spread {
  * @throws {RangeError} There are no samples.
  */
 export function medianAndSpread(samples: readonly number[]): Spread {
-  if (samples.length === 0) throw new RangeError('samples is empty, expected at least one repeat.');
-  const sorted = samples.toSorted((a, b) => a - b);
-  return { median: quantile(sorted, 0.5), spread: quantile(sorted, 0.75) - quantile(sorted, 0.25) };
+  const [lower, median, upper] = quantiles(samples, [0.25, 0.5, 0.75]) as [number, number, number];
+  return { median, spread: upper - lower };
 }
 
-/** Linear between the two nearest ranks, as R's type 7 and NumPy's default. */
-function quantile(sorted: readonly number[], q: number): number {
-  const rank = q * (sorted.length - 1);
-  const below = sorted[Math.floor(rank)] as number;
-  const above = sorted[Math.ceil(rank)] as number;
-  return below + (rank - Math.floor(rank)) * (above - below);
+/**
+ * The values below which these shares of the samples lie: linear between the two nearest ranks, as R's type 7 and
+ * NumPy's default.
+ *
+ * @throws {RangeError} There are no samples.
+ */
+export function quantiles(samples: readonly number[], shares: readonly number[]): number[] {
+  if (samples.length === 0) throw new RangeError('samples is empty, expected at least one repeat.');
+  const sorted = samples.toSorted((a, b) => a - b);
+  return shares.map((share) => {
+    const rank = share * (sorted.length - 1);
+    const below = sorted[Math.floor(rank)] as number;
+    const above = sorted[Math.ceil(rank)] as number;
+    return below + (rank - Math.floor(rank)) * (above - below);
+  });
 }

@@ -10,6 +10,9 @@ export interface TurnLimits {
   /** Each row gets so many, whatever that costs. */
   leastTurns: number;
   mostTurns: number;
+  /** A row whose turns take longer than this many milliseconds gets `leastSlowTurns` at least. */
+  slowMs: number;
+  leastSlowTurns: number;
 }
 
 /**
@@ -32,9 +35,10 @@ export function planTurns(takers: readonly TurnTaker[], limits: TurnLimits): num
   });
 }
 
-function turnsFor(shareMs: number, turnMs: number, { leastTurns, mostTurns }: TurnLimits): number {
+function turnsFor(shareMs: number, turnMs: number, limits: TurnLimits): number {
   const affordable = Math.floor(shareMs / Math.max(turnMs, 1e-6));
-  return Math.min(Math.max(affordable, leastTurns), mostTurns);
+  const least = turnMs > limits.slowMs ? limits.leastSlowTurns : limits.leastTurns;
+  return Math.min(Math.max(affordable, least), limits.mostTurns);
 }
 
 function turnsBefore(round: number, turns: number, rounds: number): number {

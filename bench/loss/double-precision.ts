@@ -1,4 +1,5 @@
-import { type LossProblem, MARGIN, SCALE } from './problem.js';
+import type { LossProblem } from './problem.js';
+import { SCALE } from './rows.js';
 
 /** What a call gave; the mean over the samples that count, and its gradients. */
 export interface LossOutputs {
@@ -91,7 +92,7 @@ class DoublePrecision {
     );
     this.excess = samples.map((i, k) => {
       const target = (this.cosines[k] as Float64Array)[problem.labels[i] as number] as number;
-      return (this.logOthers[k] as number) - SCALE * (target - MARGIN);
+      return (this.logOthers[k] as number) - SCALE * (target - problem.margin);
     });
     this.loss = this.excess.reduce((sum, u) => sum + softplus(u), 0) / samples.length;
   }

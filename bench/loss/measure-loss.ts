@@ -1,132 +1,89 @@
-import { backendInfo } from '../../src/native/backend-info.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { currentCommit } from '../commit.js';
 import { describeMachine } from '../machine.js';
 import { peakMemoryMethod } from '../peak-memory.js';
-import { medianAndSpread } from '../statistics.js';
-import { planTurns } from '../turns.js';
-import { faultOf } from './fault-of.js';
+import { goalsOf } from './goals.js';
+import { RateMeter } from './machine-rates.js';
 import { PROBLEM_DESCRIPTION } from './problem.js';
-import type { LossReport, LossReportGap, LossReportRow } from './report.js';
-import { type ReadyRow, type RowAnswer, WARM_UP_CALLS } from './row-answers.js';
-import { RowClient } from './row-client.js';
-import { type Backend, flopsOf, type LossRow, lossRows, type Shape } from './rows.js';
+import type { LossReport } from './report.js';
+import { WARM_UP_CALLS } from './row-answers.js';
+import { type ContestOutcome, runContest } from './run-contest.js';
+import type { Contest, KernelChoice } from './suites.js';
 
 export interface MeasureLossOptions {
-  shape: Shape;
-  backends: readonly Backend[];
-  /** For the timed turns of all rows together, about; every row gets at least `LEAST_TURNS` anyway. */
+  contests: readonly Contest[];
+  kernel: KernelChoice;
+  /** For the timed turns of each contest, about; every row gets its least turns anyway. */
   seconds: number;
   /** Rows whose call takes longer are skipped. */
   limitSeconds: number;
   /** The command line that repeats this run, for the report. */
   command: string;
-  /** Told after each step of the work; `total` grows once, when the turns are planned. */
+  /** Told after each step of the work. */
   onProgress?: (done: number, total: number, what: string) => void;
 }
 
-const LEAST_TURNS = 5;
-const MOST_TURNS = 200;
-
 const TIME_METHOD =
-  'one call a turn, all rows taking turns (odd rounds backwards); median and interquartile range; after ' +
-  `${WARM_UP_CALLS} calls of warm-up. Of calls shorter than the clock, the median over loops of Benchmark.js`;
+  'one call a turn, the rows of a shape taking turns (odd rounds backwards), what a large one has left collected after it; median and ' +
+  `interquartile range; after ${WARM_UP_CALLS} calls of warm-up. Of calls shorter than the clock, the median over loops ` +
+  'of Benchmark.js. Peers time their calls in Python';
+
+const PEAK_METHOD =
+  '6NCD flops for loss and gradients, 2NCD for the loss alone, by the median, as a share of the median rate of ' +
+  'multiply-adds in registers, measured for 10 ms after each of the first 30 repeats, on as many threads, in the vectors of the row (of ' +
+  'the best instruction set for what is not our kernel), always in float32';
 
 const ERROR_METHOD =
   'the largest of the relative L2 errors of mean loss, dEmbeddings and dWeights against double precision in ' +
   'JavaScript, in a call of full size in which as many samples weigh 1 as 0.5 GFLOP can check (all where they can, else ' +
   'evenly spread; the others weigh 0). matmuls: of the first two products, in the rows of those samples';
 
-/** A row on its way through the measurement. */
-interface Contestant {
-  row: LossRow;
-  client: RowClient;
-  outcome: RowAnswer;
-  callsMs: number[];
-}
-
 /**
- * Measures the loss step on every backend there is: checks each row against double precision, warms it up, then times
- * all of them in turns, one call at a time.
+ * Measures the loss step contest by contest: checks each row against double precision, warms it up, then times all of
+ * them in turns, one call at a time.
  */
 export async function measureLoss(options: MeasureLossOptions): Promise<LossReport> {
   const machine = describeMachine();
   const date = new Date().toISOString();
-  const rows = lossRows(options.shape, options.backends, backendInfo());
-  const contestants: Contestant[] = [];
-  try {
-    for (const row of rows) {
-      options.onProgress?.(contestants.length, rows.length, `checking ${row.backend} ${row.name}`);
-      contestants.push(await enter(row, options.limitSeconds, contestants));
+  const meter = new RateMeter(options.kernel);
+  const outcomes = await runContests(options, meter);
+  const rows = outcomes.flatMap((outcome) => outcome.rows);
+  return {
+    ...{ machine, commit: currentCommit(), date, command: options.command },
+    measured: {
+      time: TIME_METHOD,
+      peak: PEAK_METHOD,
+      peakBytes:
+        `${peakMemoryMethod()}, over the first call of full size (of a peer, over one call after its first, memory that was ` +
+        'freed before given back), in a process for each row that holds its inputs',
+      relativeError: ERROR_METHOD,
+      data: PROBLEM_DESCRIPTION,
+    },
+    ...{ rates: meter.rates(), rows, goals: goalsOf(rows) },
+    skipped: outcomes.flatMap(({ skipped }) => skipped),
+    failed: outcomes.flatMap(({ failed }) => failed),
+  };
+}
+
+async function runContests(options: MeasureLossOptions, meter: RateMeter): Promise<ContestOutcome[]> {
+  const { contests, seconds, limitSeconds, onProgress } = options;
+  const outcomes: ContestOutcome[] = [];
+  for (const [at, contest] of contests.entries()) {
+    // A folder of its own: the problems of a large contest are gigabytes.
+    const scratch = mkdtempSync(join(tmpdir(), 'cosface-bench-'));
+    const which = contests.length === 1 ? '' : `${at + 1}/${contests.length} `;
+    try {
+      outcomes.push(
+        await runContest(contest, {
+          ...{ scratch, meter, seconds, limitSeconds },
+          onProgress: (done, total, what) => onProgress?.(done, total, which + what),
+        }),
+      );
+    } finally {
+      rmSync(scratch, { recursive: true });
     }
-    await takeTurns(contestants, options);
-  } finally {
-    for (const { client } of contestants) client.end();
   }
-  const measured = {
-    time: TIME_METHOD,
-    peakBytes: `${peakMemoryMethod()}, over the first ${WARM_UP_CALLS} calls, in a process for each row that holds its inputs`,
-    relativeError: ERROR_METHOD,
-    data: PROBLEM_DESCRIPTION,
-  };
-  return {
-    ...{ machine, commit: currentCommit(), date, command: options.command, measured },
-    rows: contestants.filter(isReady).map(reportRow),
-    skipped: gaps(contestants, 'skipped'),
-    failed: gaps(contestants, 'failed'),
-  };
-}
-
-/** Starts a row's process and has it checked. It stays alive, idle, until its turns. */
-async function enter(row: LossRow, limitSeconds: number, earlier: readonly Contestant[]): Promise<Contestant> {
-  const client = RowClient.start(row);
-  const answer = await client.ask({ type: 'prepare', row, limitMs: limitSeconds * 1000 });
-  const peers = earlier.filter(isReady).map((peer) => ({ row: peer.row, ready: peer.outcome }));
-  const fault = answer.type === 'ready' ? faultOf({ row, ready: answer }, peers) : undefined;
-  const outcome: RowAnswer = fault === undefined ? answer : { type: 'failed', reason: fault };
-  if (outcome.type !== 'ready') client.end();
-  return { row, client, outcome, callsMs: [] };
-}
-
-async function takeTurns(contestants: Contestant[], { seconds, onProgress }: MeasureLossOptions): Promise<void> {
-  const takers = contestants.filter(isReady).map(({ row, outcome }) => ({
-    id: contestants.findIndex((other) => other.row === row),
-    turnMs: outcome.turnMs,
-  }));
-  const limits = { budgetMs: seconds * 1000, leastTurns: LEAST_TURNS, mostTurns: MOST_TURNS };
-  const turns = planTurns(takers, limits).flat();
-  const total = contestants.length + turns.length;
-  for (const [at, id] of turns.entries()) {
-    const contestant = contestants[id] as Contestant;
-    if (contestant.outcome.type !== 'ready') continue;
-    onProgress?.(contestants.length + at, total, `timing ${contestant.row.backend} ${contestant.row.name}`);
-    const answer = await contestant.client.ask({ type: 'turn' });
-    if (answer.type === 'turn') contestant.callsMs.push(answer.callMs);
-    else contestant.outcome = answer;
-  }
-  onProgress?.(total, total, 'done');
-}
-
-type ReadyContestant = Contestant & { outcome: ReadyRow };
-
-function isReady(contestant: Contestant): contestant is ReadyContestant {
-  return contestant.outcome.type === 'ready';
-}
-
-function reportRow({ row, outcome, callsMs }: ReadyContestant): LossReportRow {
-  const { name, backend, method, pass, batch, classes, dim } = row;
-  const { isa, threads, peakBytes, relativeError } = outcome;
-  const { median, spread } = medianAndSpread(callsMs);
-  return {
-    ...{ name, backend, method, pass, isa, threads, batch, classes, dim },
-    ...{ medianMs: median, spreadMs: spread, repeats: callsMs.length },
-    ...{ gflops: flopsOf(row) / (median * 1e6), peakBytes, relativeError },
-  };
-}
-
-function gaps(contestants: readonly Contestant[], type: 'skipped' | 'failed'): LossReportGap[] {
-  return contestants.flatMap(({ row, outcome }) => {
-    if (outcome.type !== type) return [];
-    const { name, backend, isa, threads, batch, classes, dim } = row;
-    return [{ ...{ name, backend, isa, threads, batch, classes, dim }, reason: outcome.reason }];
-  });
+  return outcomes;
 }

@@ -7,9 +7,9 @@ import { plainOpsStep } from './methods/plain-ops.js';
 import { useBackend } from './methods/tfjs-backend.js';
 import { typedArraysStep } from './methods/typed-arrays.js';
 import type { LossProblem } from './problem.js';
-import type { LossRow, Method } from './rows.js';
+import type { LossRow, NodeMethod } from './rows.js';
 
-const STEPS: Record<Method, (problem: LossProblem) => DifferentiatedLoss> = {
+const STEPS: Record<NodeMethod, (problem: LossProblem, row: LossRow) => DifferentiatedLoss> = {
   native: cosFaceLossStep,
   composed: cosFaceLossStep,
   plain: plainOpsStep,
@@ -23,8 +23,10 @@ const STEPS: Record<Method, (problem: LossProblem) => DifferentiatedLoss> = {
  */
 export async function prepare(row: LossRow, problem: LossProblem): Promise<Runnable> {
   if (row.backend === 'native') return typedArraysStep(row, problem);
+  if (row.backend === 'pytorch') throw new Error('a row of pytorch runs in a process of Python: peer-session.ts.');
   const arithmetic = await useBackend(row.backend);
-  return { ...(row.method === 'native' ? kernelArithmetic() : arithmetic), ...STEPS[row.method](problem) };
+  const method = row.method as NodeMethod;
+  return { ...(method === 'native' ? kernelArithmetic() : arithmetic), ...STEPS[method](problem, row) };
 }
 
 function kernelArithmetic(): Pick<Runnable, 'isa' | 'threads'> {

@@ -1,7 +1,7 @@
 import type { LossRow } from './rows.js';
 
-/** What the parent asks of a row's process. */
-export type RowRequest = { type: 'prepare'; row: LossRow; limitMs: number } | { type: 'turn' };
+/** What the parent asks of a row's process. `folder` holds the row's problem. */
+export type RowRequest = { type: 'prepare'; row: LossRow; folder: string; limitMs: number } | { type: 'turn' };
 
 /** A row that is checked and warm. */
 export interface ReadyRow {
@@ -14,6 +14,8 @@ export interface ReadyRow {
   loss: number | undefined;
   /** What a turn takes, about. */
   turnMs: number;
+  /** The 5th, 25th, 50th, 75th and 95th percentile of p_y over the batch; of the typed-array API only. */
+  targetProbability?: number[] | undefined;
 }
 
 /** What a row's process answers. */
@@ -23,5 +25,19 @@ export type RowAnswer =
   | { type: 'skipped'; reason: string }
   | { type: 'failed'; reason: string };
 
+/** A row on its way through a process: prepared once, then measured turn by turn. */
+export interface RowSession {
+  answer: ReadyRow | { type: 'skipped'; reason: string };
+  /** Milliseconds of one call. */
+  takeTurn(): number | Promise<number>;
+}
+
 /** Calls before the first that counts: they fault pages in, fill caches and let V8 compile. */
 export const WARM_UP_CALLS = 2;
+
+/** A session of a row whose call would take longer than the limit. */
+export function tooSlow(estimateMs: number, limitMs: number): RowSession {
+  const estimate = (estimateMs / 1000).toFixed(1);
+  const reason = `a call would take about ${estimate} s, more than the limit of ${limitMs / 1000} s (--limit)`;
+  return { answer: { type: 'skipped', reason }, takeTurn: () => Number.NaN };
+}

@@ -1,26 +1,31 @@
 import Benchmark from 'benchmark';
 import { CosFaceError } from '../../src/native/errors.js';
+import { loadAddon } from '../../src/native/load.js';
 import { watchPeakMemory } from '../peak-memory.js';
-import { medianAndSpread } from '../statistics.js';
+import { medianAndSpread, quantiles } from '../statistics.js';
+import { estimateCall } from './estimate-call.js';
 import { type Runnable, UnavailableError } from './method.js';
+import { startPeer } from './peer-session.js';
 import { prepare } from './prepare.js';
 import { makeProblem } from './problem.js';
-import { type RowAnswer, type RowRequest, WARM_UP_CALLS } from './row-answers.js';
-import { flopsOf, type LossRow, TINY } from './rows.js';
+import { readProblem } from './problem-files.js';
+import { type RowAnswer, type RowRequest, type RowSession, tooSlow, WARM_UP_CALLS } from './row-answers.js';
+import { isPeerMethod, type LossRow, resultBytes } from './rows.js';
+
+type Preparation = Extract<RowRequest, { type: 'prepare' }>;
 
 /**
  * One row's process: it prepares when asked, then makes one measurement for each turn. A process for each row, because
  * peak memory belongs to a process, and so that no row runs on the heap, the compiled code or the allocator of another.
  */
 export function runRowProcess(): void {
-  let takeTurn: (() => number) | undefined;
+  let session: RowSession | undefined;
   process.on('disconnect', () => process.exit());
   process.on('message', async (request: RowRequest) => {
     try {
-      if (request.type === 'turn') return answer({ type: 'turn', callMs: (takeTurn as () => number)() });
-      const prepared = await prepareRow(request.row, request.limitMs);
-      if (prepared.answer.type === 'ready') takeTurn = prepared.takeTurn;
-      answer(prepared.answer);
+      if (request.type === 'turn') return answer({ type: 'turn', callMs: await (session as RowSession).takeTurn() });
+      session = await (isPeerMethod(request.row.method) ? startPeer(request) : prepareRow(request));
+      answer(session.answer);
     } catch (error) {
       answer(outcomeOf(error));
     }
@@ -38,40 +43,56 @@ function outcomeOf(error: unknown): RowAnswer {
   return { type: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
-async function prepareRow(row: LossRow, limitMs: number): Promise<{ answer: RowAnswer; takeTurn: () => number }> {
-  const estimateMs = await estimateCall(row);
-  if (estimateMs > limitMs) {
-    const estimate = (estimateMs / 1000).toFixed(1);
-    const reason = `a call would take about ${estimate} s, more than the limit of ${limitMs / 1000} s (--limit)`;
-    return { answer: { type: 'skipped', reason }, takeTurn: () => Number.NaN };
-  }
-  const runnable = await prepare(row, makeProblem(row));
+async function prepareRow({ row, folder, limitMs }: Preparation): Promise<RowSession> {
+  const estimateMs = await estimateCall(row, callMs);
+  if (estimateMs > limitMs) return tooSlow(estimateMs, limitMs);
+  const runnable = await prepare(row, readProblem(folder, row));
+  const { peakBytes, warmUp } = firstCalls(row, runnable);
+  // Read again, where the row has let go of it: nobody has to hold what only the check needs.
+  const relativeError = runnable.relativeError(readProblem(folder, row));
+  const probabilities = runnable.targetProbabilities?.();
   globalThis.gc?.();
-  const peakMemory = watchPeakMemory();
-  const warmUp = Array.from({ length: WARM_UP_CALLS }, () => timed(() => runnable.call()));
-  const peakBytes = peakMemory();
-  const relativeError = runnable.relativeError();
-  const takeTurn = row.overhead ? () => meanOfMany(runnable) : () => timed(() => runnable.call()).ms;
+  const takeTurn = turnOf(row, runnable);
   const turnMs = row.overhead ? timed(takeTurn).ms : Math.min(...warmUp.map(({ ms }) => ms));
-  const { isa, threads } = runnable;
-  const loss = warmUp[0]?.value;
-  return { answer: { type: 'ready', isa, threads, peakBytes, relativeError, loss, turnMs }, takeTurn };
+  return {
+    answer: {
+      ...{ type: 'ready', isa: runnable.isa, threads: runnable.threads, peakBytes, relativeError, turnMs },
+      ...{ loss: warmUp[0]?.value },
+      ...(probabilities && { targetProbability: quantiles([...probabilities], [0.05, 0.25, 0.5, 0.75, 0.95]) }),
+    },
+    takeTurn,
+  };
 }
 
-/**
- * What a call of a row will take: the cost of calling, from a tiny shape, and that of computing, from a 64th of the
- * row. That also loads the code and starts the threads, which must not count as memory of the row.
- */
-async function estimateCall(row: LossRow): Promise<number> {
-  const calling = await callMs({ ...row, ...TINY });
-  const smaller = { ...row, batch: Math.ceil(row.batch / 4), classes: Math.max(2, Math.ceil(row.classes / 16)) };
-  const computing = Math.max(0, (await callMs(smaller)) - calling);
-  return calling + (computing * flopsOf(row)) / flopsOf(smaller);
+/** The memory of the first call, all that an earlier one has left set aside; and the calls of the warm-up. */
+function firstCalls({ method }: LossRow, runnable: Runnable) {
+  globalThis.gc?.();
+  // The kernel keeps the workspace of the estimate, which would count as room.
+  if (method === 'native') loadAddon().releaseWorkspace();
+  const peakMemory = watchPeakMemory();
+  const first = timed(() => runnable.call());
+  const peakBytes = peakMemory();
+  const others = Array.from({ length: WARM_UP_CALLS - 1 }, () => timed(() => runnable.call()));
+  return { peakBytes, warmUp: [first, ...others] };
 }
 
 async function callMs(row: LossRow): Promise<number> {
   const runnable = await prepare(row, makeProblem(row));
   return Math.min(...[1, 2, 3].map(() => timed(() => runnable.call()).ms));
+}
+
+/** What a call may leave behind, in bytes: the results and a matrix of logits. */
+const LITTLE_GARBAGE = 2 ** 24;
+
+/** One call; what a large one has left is collected after it, so that all rows fit into memory beside each other. */
+function turnOf(row: LossRow, runnable: Runnable): () => number {
+  if (row.overhead) return () => meanOfMany(runnable);
+  const isLarge = resultBytes(row) + 4 * row.batch * row.classes > LITTLE_GARBAGE;
+  return () => {
+    const { ms } = timed(() => runnable.call());
+    if (isLarge) globalThis.gc?.();
+    return ms;
+  };
 }
 
 function timed<T>(run: () => T): { ms: number; value: T } {

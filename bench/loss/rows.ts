@@ -1,3 +1,5 @@
+import type { Precision } from '../../src/native/addon.js';
+
 /** N, C and D of a call. */
 export interface Shape {
   batch: number;
@@ -5,24 +7,45 @@ export interface Shape {
   dim: number;
 }
 
-/** `native` is the typed-array API without TensorFlow.js; the others are TensorFlow.js backends. */
-export const BACKENDS = ['native', 'tensorflow', 'wasm', 'cpu'] as const;
+/**
+ * `native` is the typed-array API without TensorFlow.js, `pytorch` a Python process (bench/peers); the others are
+ * TensorFlow.js backends.
+ */
+export const BACKENDS = ['native', 'tensorflow', 'wasm', 'cpu', 'pytorch'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
+/** What computes the step with PyTorch: bench/peers/steps.py. */
+export const PEER_METHODS = ['eager', 'compile', 'linear-cross-entropy', 'metric-learning'] as const;
+export type PeerMethod = (typeof PEER_METHODS)[number];
+
 /**
- * What computes the step.
+ * What computes the step in Node.
  *
  * `native`: this package's kernel. `composed`: cosFaceLoss as it runs where there is no kernel, in TensorFlow.js ops
  * with hand-written gradients. `plain`: the loss as users write it today, in ops and autodiff. `matmuls`: nothing but
- * the three matrix products of a step, the bound of anything that is built from ops.
+ * the matrix products of a step, three or, for the loss alone, one: the bound of anything that is built from ops.
  */
-export type Method = 'native' | 'composed' | 'plain' | 'matmuls';
+export type NodeMethod = 'native' | 'composed' | 'plain' | 'matmuls';
+export type Method = NodeMethod | PeerMethod;
 
 /** `gradients`: loss and both gradients, 6NCD flops. `forward`: the loss alone, 2NCD flops. */
 export type Pass = 'gradients' | 'forward';
 
+/** How far the training is that a batch comes from: problem.ts. */
+export type TrainingState = 'early' | 'middle' | 'trained';
+
+/** What the typed-array API is asked for beyond threads and instruction set. */
+export interface KernelOptions {
+  precision: Precision;
+  /** Bytes; null is the default. */
+  workspaceBytes: number | null;
+  gradientTolerance: number;
+  /** `reused`: the addon writes into arrays that were there before the call. `new`: each call allocates its results. */
+  results: 'new' | 'reused';
+}
+
 /** One row to measure. */
-export interface LossRow extends Shape {
+export interface LossRow extends Shape, KernelOptions {
   name: string;
   backend: Backend;
   method: Method;
@@ -31,60 +54,56 @@ export interface LossRow extends Shape {
   threads: 1 | 'all';
   /** Instruction set; `auto` is the best. The typed-array API alone can choose. */
   isa: string;
+  state: TrainingState;
+  /** m; 0 for a peer that has none. */
+  margin: number;
+  /** `tuned`: freed memory stays with the process (row-environment.ts). */
+  malloc: 'default' | 'tuned';
   /** A shape so small that the cost of calling is what is measured. */
   overhead: boolean;
 }
 
+/** The paper's and this package's defaults. */
+export const SCALE = 64;
+export const MARGIN = 0.35;
+
 /** 96 multiply-adds a product: nothing beside the cost of a call. */
 export const TINY: Shape = { batch: 4, classes: 3, dim: 8 };
 
-/** The kernel as it runs here by default. */
-export interface KernelChoice {
-  /** The instruction set of `auto`; null without a binary. */
-  isa: string | null;
-  /** Instruction sets of this processor, from least to best. */
-  isas: readonly string[];
-  /** Workers of a large call; null without a binary. */
-  threads: number | null;
-}
-
-/** The rows of a run, in the order of the report: those of `shape`, backend by backend, then the cost of calling. */
-export function lossRows(shape: Shape, backends: readonly Backend[], kernel: KernelChoice): LossRow[] {
-  const large = backends.map((backend) =>
-    backend === 'native' ? typedArrayRows(shape, kernel) : opsRows(backend, shape),
-  );
-  const calls = backends.flatMap((backend) =>
-    backend === 'native' ? [rowOf(TINY, {})] : opsRows(backend, TINY).filter(({ method }) => method !== 'matmuls'),
-  );
-  return [...large.flat(), ...calls.map((row) => ({ ...row, overhead: true }))];
-}
-
-function typedArrayRows(shape: Shape, { isa, isas, threads }: KernelChoice): LossRow[] {
-  const counts: Array<'all' | 1> = threads === 1 ? ['all'] : ['all', 1];
-  const others = isas.filter((name) => name !== isa).toReversed();
-  return [
-    ...counts.map((count) => rowOf(shape, { threads: count })),
-    ...others.flatMap((name) => counts.map((count) => rowOf(shape, { threads: count, isa: name }))),
-    ...counts.map((count) => rowOf(shape, { threads: count, pass: 'forward' })),
-  ];
-}
-
-function opsRows(backend: Backend, shape: Shape): LossRow[] {
-  const methods: Method[] = ['native', 'matmuls', 'composed', 'plain'];
-  return methods.map((method) => rowOf(shape, { backend, method }));
-}
-
-function rowOf(shape: Shape, given: Partial<LossRow>): LossRow {
-  const { method = 'native', pass = 'gradients' } = given;
-  const name = `${method} ${pass}`;
-  return {
-    ...{ name, backend: 'native', method, pass, threads: 'all', isa: 'auto', overhead: false },
+/** A row, and what it is called: whatever of it is not as usual. */
+export function rowOf(shape: Shape, given: Partial<LossRow> = {}): LossRow {
+  const row: LossRow = {
+    ...{ name: '', backend: 'native', method: 'native', pass: 'gradients', threads: 'all', isa: 'auto' },
+    ...{ precision: 'fp32', workspaceBytes: null, gradientTolerance: 0, results: 'new' },
+    ...{ state: 'middle', margin: MARGIN, malloc: 'default', overhead: false },
     ...given,
     ...shape,
   };
+  return { ...row, name: [`${row.method} ${row.pass}`, ...particulars(row)].join(', ') };
+}
+
+function particulars(row: LossRow): string[] {
+  return [
+    ...(row.precision === 'fp32' ? [] : [row.precision]),
+    ...(row.workspaceBytes === null ? [] : [`budget ${row.workspaceBytes}`]),
+    ...(row.results === 'reused' ? ['in place'] : []),
+    ...(row.state === 'middle' ? [] : [`${row.state} state`]),
+    ...(row.gradientTolerance === 0 ? [] : [`tolerance ${row.gradientTolerance}`]),
+    ...(row.margin === MARGIN ? [] : [`margin ${row.margin}`]),
+    ...(row.malloc === 'tuned' ? ['tuned malloc'] : []),
+  ];
+}
+
+export function isPeerMethod(method: Method): method is PeerMethod {
+  return (PEER_METHODS as readonly string[]).includes(method);
 }
 
 /** Useful flops of one call: recomputation does not count as work. */
-export function flopsOf({ batch, classes, dim, pass }: LossRow): number {
+export function flopsOf({ batch, classes, dim, pass }: Shape & { pass: Pass }): number {
   return (pass === 'gradients' ? 6 : 2) * batch * classes * dim;
+}
+
+/** Bytes of what a call gives: what no implementation can do without. */
+export function resultBytes({ batch, classes, dim, pass }: Shape & { pass: Pass }): number {
+  return 4 * (3 * batch + (pass === 'gradients' ? (batch + classes) * dim : 0));
 }

@@ -1,67 +1,118 @@
 import { expect, test } from 'vitest';
 import { faultOf } from '../../bench/loss/fault-of.js';
-import { rowEnvironment } from '../../bench/loss/row-environment.js';
-import { flopsOf, type LossRow, lossRows } from '../../bench/loss/rows.js';
+import { memoryNeed } from '../../bench/loss/memory-need.js';
+import { peerEnvironment, rowEnvironment } from '../../bench/loss/row-environment.js';
+import { BACKENDS, flopsOf, type LossRow, resultBytes, rowOf } from '../../bench/loss/rows.js';
+import { SUITES, shapeContest, suiteContests } from '../../bench/loss/suites.js';
 
 const shape = { batch: 512, classes: 10575, dim: 512 };
 const kernel = { isa: 'avx2', isas: ['scalar', 'avx2'], threads: 8 };
-const summary = (rows: LossRow[]) => rows.map(({ name, isa, threads, overhead }) => [name, isa, threads, overhead]);
+const summary = (rows: LossRow[]) => rows.map(({ name, isa, threads }) => [name, isa, threads]);
 
-test('the typed-array API: every instruction set, one and all threads, and the loss alone', () => {
-  expect(summary(lossRows(shape, ['native'], kernel))).toEqual([
-    ['native gradients', 'auto', 'all', false],
-    ['native gradients', 'auto', 1, false],
-    ['native gradients', 'scalar', 'all', false],
-    ['native gradients', 'scalar', 1, false],
-    ['native forward', 'auto', 'all', false],
-    ['native forward', 'auto', 1, false],
-    ['native gradients', 'auto', 'all', true],
+test('the typed-array API: the default first, what it can be asked for, every instruction set, one thread', () => {
+  expect(summary(shapeContest(shape, ['native'], kernel))).toEqual([
+    ['native gradients', 'auto', 'all'],
+    ['native gradients', 'auto', 1],
+    ['native gradients, in place', 'auto', 'all'],
+    ['native gradients, bf16-gradients, in place', 'auto', 'all'],
+    ['native gradients, bf16, in place', 'auto', 'all'],
+    ['native gradients, budget 0, in place', 'auto', 'all'],
+    ['native gradients, in place, trained state', 'auto', 'all'],
+    ['native gradients, in place, trained state, tolerance 0.001', 'auto', 'all'],
+    ['native forward', 'auto', 'all'],
+    ['native forward', 'auto', 1],
+    ['native gradients', 'scalar', 'all'],
+    ['native gradients', 'scalar', 1],
+    ['native gradients', 'auto', 'all'],
   ]);
 });
 
 test('no row twice: one processor, or COSFACE_ISA at something else than the best', () => {
-  const rows = lossRows(shape, ['native'], { ...kernel, isa: 'scalar', threads: 1 });
-  expect(summary(rows).slice(0, 3)).toEqual([
-    ['native gradients', 'auto', 'all', false],
-    ['native gradients', 'avx2', 'all', false],
-    ['native forward', 'auto', 'all', false],
-  ]);
+  const rows = shapeContest(shape, ['native'], { ...kernel, isa: 'scalar', threads: 1 });
+  expect(rows.every(({ threads }) => threads === 'all')).toBe(true);
+  expect(rows.filter(({ isa }) => isa !== 'auto').map(({ isa }) => isa)).toEqual(['avx2']);
 });
 
 test('a backend: the kernel against the bare products, the composed ops and what users write', () => {
-  const rows = lossRows(shape, ['tensorflow'], kernel);
-  const names = ['native gradients', 'matmuls gradients', 'composed gradients', 'plain gradients'];
-  expect(rows.slice(0, 4).map(({ name }) => name)).toEqual(names);
-  expect(rows.slice(0, 4).every((row) => row.classes === 10575 && !row.overhead)).toBe(true);
-  expect(rows.slice(4).map(({ method }) => method)).toEqual(['native', 'composed', 'plain']);
-  expect(rows.slice(4).every((row) => row.classes === 3 && row.overhead)).toBe(true);
+  const rows = shapeContest(shape, ['tensorflow'], kernel);
+  expect(rows.map(({ name, classes, overhead }) => [name, classes, overhead])).toEqual([
+    ['native gradients', 10575, false],
+    ['matmuls gradients', 10575, false],
+    ['matmuls forward', 10575, false],
+    ['composed gradients', 10575, false],
+    ['plain gradients', 10575, false],
+    ['native gradients', 3, true],
+    ['composed gradients', 3, true],
+    ['plain gradients', 3, true],
+  ]);
+});
+
+test('the peers: each as installed and with tuned malloc; what has no margin gets none', () => {
+  const rows = shapeContest(shape, ['pytorch'], kernel);
+  expect(rows.map(({ name, margin }) => [name, margin])).toEqual([
+    ['eager gradients', 0.35],
+    ['eager gradients, tuned malloc', 0.35],
+    ['compile gradients', 0.35],
+    ['compile gradients, tuned malloc', 0.35],
+    ['linear-cross-entropy gradients, early state, margin 0', 0],
+    ['linear-cross-entropy gradients, early state, margin 0, tuned malloc', 0],
+    ['metric-learning gradients', 0.35],
+    ['metric-learning gradients, tuned malloc', 0.35],
+  ]);
+  const environments = rows.map(peerEnvironment);
+  expect(environments[0]).toEqual({});
+  expect(environments[1]).toEqual({
+    MALLOC_MMAP_THRESHOLD_: '8589934592',
+    MALLOC_TRIM_THRESHOLD_: '17179869184',
+    MALLOC_TOP_PAD_: '268435456',
+  });
+});
+
+test('the suites cover the shapes that goals are set for, and no row is twice in a contest', () => {
+  const shapes = (name: (typeof SUITES)[number]) =>
+    suiteContests(name, BACKENDS, kernel).map((rows) => [...new Set(rows.map((row) => `${row.batch} ${row.classes}`))]);
+  expect(shapes('shapes')).toEqual([['512 10575', '4 3'], ['512 100000'], ['128 10575'], ['1024 93431']]);
+  expect(shapes('scaling')).toEqual([['512 10000', '512 31623', '512 100000', '512 316228', '512 1000000']]);
+  expect(shapes('matrix').flat()).toHaveLength(20);
+  for (const suite of SUITES)
+    for (const rows of suiteContests(suite, BACKENDS, kernel)) {
+      const keys = rows.map(
+        ({ name, backend, isa, threads, classes }) => `${name} ${backend} ${isa} ${threads} ${classes}`,
+      );
+      expect(new Set(keys).size).toBe(rows.length);
+    }
+});
+
+test('a suite without the backends of a contest has no such contest', () => {
+  expect(suiteContests('scaling', ['tensorflow'], kernel)).toEqual([]);
 });
 
 test('the environment of a row: the kernel or nothing, never the kernel, an instruction set of its own', () => {
-  const environments = (backend: 'native' | 'cpu') => lossRows(shape, [backend], kernel).map(rowEnvironment);
-  expect(
-    environments('cpu')
-      .map((env) => env['COSFACE_BACKEND'])
-      .slice(0, 4),
-  ).toEqual(['native', 'js', 'js', 'js']);
-  expect(environments('native').every((env) => env['COSFACE_BACKEND'] === 'native')).toBe(true);
-  const isas = environments('native').map((env) => env['COSFACE_ISA']);
-  expect(isas).toEqual([undefined, undefined, 'scalar', 'scalar', undefined, undefined, undefined]);
+  const environment = (given: Partial<LossRow>) => rowEnvironment(rowOf(shape, given));
+  expect(environment({ backend: 'cpu' })['COSFACE_BACKEND']).toBe('native');
+  for (const method of ['matmuls', 'composed', 'plain'] as const)
+    expect(environment({ backend: 'cpu', method })['COSFACE_BACKEND']).toBe('js');
+  expect(environment({})).not.toHaveProperty('COSFACE_ISA');
+  expect(environment({ isa: 'scalar' })['COSFACE_ISA']).toBe('scalar');
 });
 
-test('flops: three products for gradients, one for the loss alone', () => {
-  const [gradients, , , , forward] = lossRows(shape, ['native'], kernel) as [
-    LossRow,
-    LossRow,
-    LossRow,
-    LossRow,
-    LossRow,
-  ];
-  expect(flopsOf(gradients)).toBe(6 * 512 * 10575 * 512);
-  expect(flopsOf(forward)).toBe(2 * 512 * 10575 * 512);
+test('flops: three products for gradients, one for the loss alone; results likewise', () => {
+  expect(flopsOf(rowOf(shape))).toBe(6 * 512 * 10575 * 512);
+  expect(flopsOf(rowOf(shape, { pass: 'forward' }))).toBe(2 * 512 * 10575 * 512);
+  expect(resultBytes(rowOf(shape))).toBe(4 * (512 * 512 + 10575 * 512 + 3 * 512));
+  expect(resultBytes(rowOf(shape, { pass: 'forward' }))).toBe(4 * 3 * 512);
 });
 
-const [row] = lossRows(shape, ['native'], kernel) as [LossRow];
+test('memory: what frees its temporaries needs them during a call alone, what keeps them always', () => {
+  const eager = memoryNeed(rowOf(shape, { backend: 'pytorch', method: 'eager' }));
+  const tuned = memoryNeed(rowOf(shape, { backend: 'pytorch', method: 'eager', malloc: 'tuned' }));
+  expect(tuned.call).toBe(eager.call);
+  expect(tuned.idle).toBe(eager.idle + eager.call);
+  expect(eager.call).toBeGreaterThan(6 * 4 * 512 * 10575);
+  expect(memoryNeed(rowOf(shape)).call).toBeLessThan(4 * 512 * 10575 * 7);
+});
+
+const row = rowOf(shape);
 const peer = { row, ready: { relativeError: 1e-7, loss: 30 } };
 
 test.each([
@@ -73,8 +124,20 @@ test.each([
   expect(faultOf({ row, ready }, [peer])).toMatch(fault);
 });
 
-test('a sound row has no fault, nor one without a loss or of a shape of its own', () => {
+test('a sound row has no fault, nor one without a loss or of a problem of its own', () => {
   expect(faultOf({ row, ready: { relativeError: 1e-6, loss: 30.0001 } }, [peer])).toBeUndefined();
   expect(faultOf({ row, ready: { relativeError: 1e-6, loss: undefined } }, [peer])).toBeUndefined();
-  expect(faultOf({ row: { ...row, batch: 4 }, ready: { relativeError: 1e-6, loss: 7 } }, [peer])).toBeUndefined();
+  const other = { relativeError: 1e-6, loss: 7 };
+  expect(faultOf({ row: { ...row, batch: 4 }, ready: other }, [peer])).toBeUndefined();
+  expect(faultOf({ row: { ...row, state: 'trained' }, ready: other }, [peer])).toBeUndefined();
+  expect(faultOf({ row: { ...row, margin: 0 }, ready: other }, [peer])).toBeUndefined();
+});
+
+test('what was asked for less is held to less, and not to nothing', () => {
+  for (const coarse of [{ precision: 'bf16' }, { gradientTolerance: 1e-3 }] as const) {
+    expect(
+      faultOf({ row: { ...row, ...coarse }, ready: { relativeError: 5e-3, loss: 30.01 } }, [peer]),
+    ).toBeUndefined();
+    expect(faultOf({ row: { ...row, ...coarse }, ready: { relativeError: 5e-2, loss: 30 } }, [peer])).toMatch(/0.02/);
+  }
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { planTurns } from '../../bench/turns.js';
 
-const limits = { budgetMs: 1000, leastTurns: 2, mostTurns: 50 };
+const limits = { budgetMs: 1000, leastTurns: 2, mostTurns: 50, slowMs: 9500, leastSlowTurns: 1 };
 
 function turnsOf(rounds: number[][], id: number): number {
   return rounds.flat().filter((other) => other === id).length;
@@ -19,14 +19,15 @@ test('rows of one speed take turns, odd rounds backwards', () => {
 test('each row gets an equal share of the budget, within the limits', () => {
   const rounds = planTurns(
     [
-      { id: 0, turnMs: 1 }, // 250 would fit
+      { id: 0, turnMs: 1 }, // 200 would fit
       { id: 1, turnMs: 25 },
       { id: 2, turnMs: 50 },
       { id: 3, turnMs: 9000 }, // none would fit
+      { id: 4, turnMs: 10_000 }, // slow
     ],
     limits,
   );
-  expect([0, 1, 2, 3].map((id) => turnsOf(rounds, id))).toEqual([50, 10, 5, 2]);
+  expect([0, 1, 2, 3, 4].map((id) => turnsOf(rounds, id))).toEqual([50, 8, 4, 2, 1]);
   expect(rounds).toHaveLength(50);
 });
 

@@ -1,5 +1,6 @@
 import { cosFaceLoss } from '../../../src/loss/cosface-loss.js';
-import { type LossProblem, MARGIN, SCALE } from '../problem.js';
+import type { LossProblem } from '../problem.js';
+import { SCALE } from '../rows.js';
 import { type DifferentiatedLoss, differentiatedLoss } from './differentiated-loss.js';
 
 /**
@@ -7,9 +8,10 @@ import { type DifferentiatedLoss, differentiatedLoss } from './differentiated-lo
  * native kernel computes it (`native`) or TensorFlow.js ops do (`js`).
  */
 export function cosFaceLossStep(problem: LossProblem): DifferentiatedLoss {
+  const { margin } = problem;
   return differentiatedLoss(
     (embeddings, weights, labels, sampleWeights) =>
-      cosFaceLoss(embeddings, weights, labels, { scale: SCALE, margin: MARGIN, sampleWeights }),
+      cosFaceLoss(embeddings, weights, labels, { scale: SCALE, margin, sampleWeights }),
     problem,
   );
 }

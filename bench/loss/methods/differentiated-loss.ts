@@ -26,10 +26,12 @@ export type DifferentiatedLoss = Pick<Runnable, 'call' | 'relativeError'>;
  * A step with a loss in TensorFlow.js on the current backend: value and both gradients by `tf.valueAndGrads`. The value
  * is read, as a training logs it; the gradients stay tensors, as an optimizer takes them.
  */
-export function differentiatedLoss(loss: TensorLoss, problem: LossProblem): DifferentiatedLoss {
-  const { batch, classes, dim } = problem;
-  const inputs = [tensor2d(problem.embeddings, [batch, dim]), tensor2d(problem.weights, [classes, dim])];
-  const labels = tensor1d(problem.labels, 'int32');
+export function differentiatedLoss(
+  loss: TensorLoss,
+  { batch, classes, dim, ...arrays }: LossProblem,
+): DifferentiatedLoss {
+  const inputs = [tensor2d(arrays.embeddings, [batch, dim]), tensor2d(arrays.weights, [classes, dim])];
+  const labels = tensor1d(arrays.labels, 'int32');
 
   function step(sampleWeights?: Tensor1D): { value: Tensor; grads: Tensor[] } {
     return valueAndGrads((x, w) => loss(x as Tensor2D, w as Tensor2D, labels, sampleWeights) as Scalar)(inputs);
@@ -42,7 +44,7 @@ export function differentiatedLoss(loss: TensorLoss, problem: LossProblem): Diff
       dispose([value, ...grads]);
       return mean as number;
     },
-    relativeError: () => {
+    relativeError: (problem) => {
       const samples = samplesToCheck(problem);
       const sampleWeights = sampleWeightsFor(problem, samples);
       const { value, grads } = step(sampleWeights && tensor1d(sampleWeights));

@@ -14,7 +14,8 @@ import {
 } from '@tensorflow/tfjs-core';
 // For the gradients of tfjs-core's ops: tfjs-core's own entry for Node registers none.
 import '@tensorflow/tfjs-layers';
-import { type LossProblem, MARGIN, SCALE } from '../problem.js';
+import type { LossProblem } from '../problem.js';
+import { MARGIN, SCALE } from '../rows.js';
 import { type DifferentiatedLoss, differentiatedLoss } from './differentiated-loss.js';
 
 /** CosFace as it is written in TensorFlow.js without this package, its gradients by autodiff through every op. */

@@ -3,7 +3,7 @@ import { backend, env, ready, setBackend } from '@tensorflow/tfjs-core';
 import { type Runnable, UnavailableError } from '../method.js';
 import type { Backend } from '../rows.js';
 
-type TfjsBackend = Exclude<Backend, 'native'>;
+type TfjsBackend = Exclude<Backend, 'native' | 'pytorch'>;
 type Arithmetic = Pick<Runnable, 'isa' | 'threads'>;
 
 interface BackendSource {
