@@ -16,15 +16,19 @@ struct block_sizes {
   // Depth of one register-resident sum, in words: bounds the rounding error, and keeps the panel of the
   // vector operand (depth x NR words) in L1.
   int64_t feature_depth, sample_depth;
+  int64_t tiles_per_turn;  // of pass 2, see job::pass_2
+  // Whether products may read w where it lies. Its rows lie at strides that crowd the sets of L1, which wide
+  // tiles do not mind, as they ask for few bytes per multiply-add, and narrow ones do.
+  bool read_weights_in_place;
 };
 
 constexpr block_sizes block_sizes_of(cosface_isa isa) {
   switch (isa) {
     case COSFACE_ISA_AVX512:  // 1 MiB of L2 and more
-    case COSFACE_ISA_AVX512_BF16: return {240 << 10, 112, 128, 256, 256};
+    case COSFACE_ISA_AVX512_BF16: return {240 << 10, 112, 128, 256, 256, 2, true};
     case COSFACE_ISA_AVX2:  // 256 KiB and more
     case COSFACE_ISA_NEON:
-    default: return {128 << 10, 120, 256, 64, 128};
+    default: return {128 << 10, 120, 256, 64, 128, 4, false};
   }
 }
 

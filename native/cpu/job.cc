@@ -16,10 +16,7 @@ void prefetch_queue::add(const float* data, int64_t count) {
 void prefetch_queue::attach(tile_product& product) {
   constexpr int64_t line = 64;
   while (at_ < count_ && regions_[at_].next >= regions_[at_].end) at_++;
-  if (at_ == count_) {
-    product.prefetch = reinterpret_cast<const char*>(product.b);
-    return;
-  }
+  if (at_ == count_) return;
   product.prefetch = regions_[at_].next;
   product.prefetch_step = line;
   regions_[at_].next += line * product.depth;
@@ -94,11 +91,8 @@ void job::run_row_block(thread_team& team, row_range block) {
   const int64_t task_classes = plan_.class_block * plan_.blocks_per_task;
   team.for_each((p_.classes + task_classes - 1) / task_classes, [this, task_classes](int32_t worker, int64_t task) {
     const int64_t end = std::min((task + 1) * task_classes, p_.classes);
-    for (int64_t first = task * task_classes; first < end; first += plan_.class_block) {
-      const int64_t next = first + plan_.class_block;
-      pass_2(worker, {first, std::min(plan_.class_block, end - first)},
-             {next, std::clamp<int64_t>(end - next, 0, plan_.class_block)});
-    }
+    for (int64_t first = task * task_classes; first < end; first += plan_.class_block)
+      pass_2(worker, {first, std::min(plan_.class_block, end - first)}, end);
   });
 }
 

@@ -35,6 +35,15 @@ struct row_range {
   int64_t first, count;
 };
 
+// w of a block of classes as the products read it.
+struct class_operand {
+  const float* rows;  // [class][words of D], for the logits
+  int64_t rows_ld;
+  const float* columns;  // [words of classes][D], for dx
+  int64_t columns_ld;
+  const weight_factor* factors;  // [class], or null where w^ was packed
+};
+
 // Where the exponentials of a block of classes and some rows lie. In fp32 all three are the same
 // memory: exponentials replace the logits, and both gradient products read them where they are.
 struct exponential_block {
@@ -97,6 +106,8 @@ class job {
   void run_row_block(thread_team& team, row_range block);
   void add_losses();
   double norm(int64_t c) const;
+  double kept_norm(int64_t c) const { return plan_.keep_norms ? at<double>(layout_.norms)[c] : norm(c); }
+  bool is_zero(int64_t c) const { return norm(c) < COSFACE_ZERO_NORM; }
   double cosine(const double* unit_row, int64_t c) const;
   void load_unit_row(const row_state& row, double* unit_row) const;
 
@@ -110,15 +121,19 @@ class job {
 
   // pass_1.cc
   void pass_1(int32_t worker, int64_t task, pass_1_aim aim);
-  void pack_classes(int32_t worker, class_range classes, bool pairs);
-  double pack_class(int32_t worker, int64_t c, float* row, float* rounded);
+  void find_norms_of(class_range classes);
+  bool reads_in_place(class_range classes) const;
+  class_operand operand_of(int32_t worker, class_range classes, bool for_dx);
+  class_operand place_classes(int32_t worker, class_range classes) const;
+  class_operand pack_classes(int32_t worker, class_range classes, bool for_dx);
   int64_t count_zeros(class_range classes) const;
   exponential_block block_in_pass_1(int32_t worker, class_range classes, row_range rows) const;
-  void multiply_logits(int32_t worker, int64_t classes, int64_t row, float* strip, int64_t ld, prefetch_queue& next);
-  void take_targets(class_range classes, int64_t row, float* strip, int64_t ld);
+  logit_strip multiply_logits(const class_operand& w, class_range classes, int64_t row, float* strip, int64_t ld,
+                              prefetch_queue& next);
+  void take_targets(const logit_strip& strip, int64_t row);
   bool add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, double* sums) const;
   void round_strip(const exponential_block& e, int64_t classes, int64_t panel, bool for_dx, bool for_dw) const;
-  void add_d_unit(int32_t worker, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
+  void add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
                   prefetch_queue& next);
   uint8_t* kept_panels(int64_t first_class) const;
   template <class function>
@@ -137,12 +152,13 @@ class job {
   void sort_labels();
 
   // pass_2.cc
-  void pass_2(int32_t worker, class_range classes, class_range next);
+  void pass_2(int32_t worker, class_range classes, int64_t task_end);
+  exponential_block kept_block(class_range classes) const;
   exponential_block recompute(int32_t worker, class_range classes);
   void apply_corrections(class_range classes, const exponential_block& e) const;
-  void multiply_d_weights(const exponential_block& e, class_range classes, float* product, prefetch_queue& next);
+  void multiply_d_weights(const float* e, int64_t ld, class_range classes, float* product, prefetch_queue& next);
   void finish_classes(int32_t worker, class_range classes, const float* product);
-  void finish_target_class(int32_t worker, int64_t c, const float* product, row_range targets);
+  void finish_target_class(int32_t worker, int64_t c, const float* product, double unit, row_range targets);
   void add_targets_of_class(row_range targets, double* sum) const;
 
   // exact_sums.cc

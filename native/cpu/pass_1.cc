@@ -28,16 +28,14 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
     const int64_t next_first = first + plan_.class_block;
     prefetch_queue next;
     next.add(weight(next_first), std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block) * p_.dim);
-    pack_classes(worker, classes, gradients);
+    const class_operand w = operand_of(worker, classes, gradients);
     if (group == 0 && block_.first == 0 && !maxima) zero_weights_ += count_zeros(classes);
     const exponential_block e = block_in_pass_1(worker, classes, rows);
     for (int64_t panel = 0; panel < panels(rows.count); panel++) {
       const int64_t row = rows.first + panel * columns;
-      float* strip = e.strips + panel * e.strip_step;
-      multiply_logits(worker, classes.count, row, strip, e.strip_ld, next);
-      take_targets(classes, row, strip, e.strip_ld);
-      const logit_strip logits{classes.count, strip,           e.strip_ld, static_cast<int32_t>(classes.first),
-                               best + row,    best_class + row};
+      logit_strip logits = multiply_logits(w, classes, row, e.strips + panel * e.strip_step, e.strip_ld, next);
+      logits.best = best + row;
+      logits.best_class = best_class + row;
       if (maxima) {
         k_.maxima(logits);
         continue;
@@ -48,23 +46,53 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
       if (gradients && filters()) kept_panels(classes.first)[row / columns] = kept;
       if (gradients && kept) round_strip(e, classes.count, panel, true, plan_.keep);
     }
-    if (gradients) add_d_unit(worker, classes, rows, e, slab, next);
+    if (gradients) add_d_unit(w, classes, rows, e, slab, next);
   }
 }
 
-// w^ of a class block in the forms that its products read, zero-padded to whole tiles.
-void job::pack_classes(int32_t worker, class_range classes, bool pairs) {
+void job::find_norms_of(class_range classes) {
+  for (int64_t c = classes.first; c < classes.first + classes.count; c++) {
+    at<double>(layout_.norms)[c] = norm(c);
+    if (!std::isfinite(at<double>(layout_.norms)[c])) not_finite_ = true;
+  }
+}
+
+class_operand job::operand_of(int32_t worker, class_range classes, bool for_dx) {
+  if (plan_.keep_norms && !norms_known_) find_norms_of(classes);
+  return reads_in_place(classes) ? place_classes(worker, classes) : pack_classes(worker, classes, for_dx);
+}
+
+// Unless a norm would take the factors, or exponentials times them, out of the range of fp32.
+bool job::reads_in_place(class_range classes) const {
+  constexpr double least = 0x1p-20, largest = 0x1p20;
+  if (plan_.pack_weights) return false;
+  const double* norms = at<double>(layout_.norms);
+  return std::all_of(norms + classes.first, norms + classes.first + classes.count,
+                     [](double length) { return length < COSFACE_ZERO_NORM || (length > least && length < largest); });
+}
+
+class_operand job::place_classes(int32_t worker, class_range classes) const {
+  weight_factor* factors = of_worker<weight_factor>(worker, layout_.worker_factors);
+  for (int64_t c = 0; c < classes.count; c++) {
+    const double length = at<double>(layout_.norms)[classes.first + c];
+    const double factor = length < COSFACE_ZERO_NORM ? 0 : 1 / length;
+    factors[c].high = static_cast<float>(factor);
+    factors[c].low = static_cast<float>(factor - factors[c].high);
+  }
+  return {weight(classes.first), p_.dim, weight(classes.first), p_.dim, factors};
+}
+
+// w^, zero-padded, in the forms that the products read.
+class_operand job::pack_classes(int32_t worker, class_range classes, bool for_dx) {
   float* packed = of_worker<float>(worker, layout_.worker_weights);
   float* weight_pairs = of_worker<float>(worker, layout_.worker_weight_pairs);
   float* scaled = of_worker<float>(worker, layout_.worker_scaled);
-  const bool rounded = logit_products_.values_per_word == 2;
-  pairs = pairs && !gradients_in_fp32();
+  const bool rounded = logit_products_.values_per_word == 2, pairs = for_dx && !gradients_in_fp32();
   for (int64_t c = 0; c < classes.count; c++) {
     float* row = packed + c * layout_.weight_ld;
     float* unit = rounded ? scaled + c % 2 * layout_.padded_dim : row;
-    const double length = norm(classes.first + c);
+    const double length = kept_norm(classes.first + c);
     if (!std::isfinite(length)) not_finite_ = true;
-    if (plan_.keep_norms && !norms_known_) at<double>(layout_.norms)[classes.first + c] = length;
     k_.scale(unit, weight(classes.first + c), length < COSFACE_ZERO_NORM ? 0 : 1 / length, p_.dim);
     std::fill(unit + p_.dim, unit + layout_.padded_dim, 0.0f);
     if (rounded) k_.pair_along(row, unit, p_.dim);
@@ -74,12 +102,13 @@ void job::pack_classes(int32_t worker, class_range classes, bool pairs) {
     const float* low = c % 2 == 0 ? unit : rounded ? scaled : row - layout_.weight_ld;
     k_.pair_across(weight_pairs + c / 2 * layout_.pair_ld, low, c % 2 == 0 ? nullptr : unit, layout_.padded_dim);
   }
+  if (pairs) return {packed, layout_.weight_ld, weight_pairs, layout_.pair_ld, nullptr};
+  return {packed, layout_.weight_ld, packed, layout_.weight_ld, nullptr};
 }
 
 int64_t job::count_zeros(class_range classes) const {
   int64_t zeros = 0;
-  for (int64_t c = classes.first; c < classes.first + classes.count; c++)
-    zeros += (plan_.keep_norms ? at<double>(layout_.norms)[c] : norm(c)) < COSFACE_ZERO_NORM;
+  for (int64_t c = classes.first; c < classes.first + classes.count; c++) zeros += kept_norm(c) < COSFACE_ZERO_NORM;
   return zeros;
 }
 
@@ -98,18 +127,18 @@ exponential_block job::block_in_pass_1(int32_t worker, class_range classes, row_
   return {strip, columns, 0, block, ld, of_worker<float>(worker, layout_.worker_exponential_pairs), layout_.columns_ld};
 }
 
-void job::multiply_logits(int32_t worker, int64_t classes, int64_t row, float* strip, int64_t ld,
-                          prefetch_queue& next) {
+// The base-2 logits of a class block against one panel of rows, targets taken out.
+logit_strip job::multiply_logits(const class_operand& w, class_range classes, int64_t row, float* strip, int64_t ld,
+                                 prefetch_queue& next) {
   const int64_t columns = k_.tile_columns, words = logit_products_.words(p_.dim);
   const int64_t depth = std::min(plan_.feature_depth, words);
-  const float* packed = of_worker<float>(worker, layout_.worker_weights);
   const float* operand = at<float>(layout_.logit_operand) + row * words;
   for (int64_t d = 0; d < words; d += depth)
-    for_each_tile(classes, k_.tile_rows, [&](int64_t c, int64_t height) {
+    for_each_tile(classes.count, k_.tile_rows, [&](int64_t c, int64_t height) {
       tile_product product{height,
                            std::min(depth, words - d),
-                           packed + c * layout_.weight_ld + d,
-                           layout_.weight_ld,
+                           w.rows + c * w.rows_ld + d,
+                           w.rows_ld,
                            operand + d * columns,
                            columns,
                            strip + c * ld,
@@ -118,17 +147,22 @@ void job::multiply_logits(int32_t worker, int64_t classes, int64_t row, float* s
       if (!shape_.gradients) next.attach(product);
       logit_products_.multiply_rows(product);
     });
+  const logit_strip logits{classes.count, strip, ld, w.factors, static_cast<int32_t>(classes.first), nullptr, nullptr};
+  take_targets(logits, row);
+  return logits;
 }
 
 // The targets of this strip step out of the softmax's sum; their fp32 logit stays known, because the
 // prediction compares it with logits of the same making.
-void job::take_targets(class_range classes, int64_t row, float* strip, int64_t ld) {
+void job::take_targets(const logit_strip& strip, int64_t row) {
   const int64_t end = std::min<int64_t>(row + k_.tile_columns, block_.count);
   for (int64_t i = row; i < end; i++) {
-    const int64_t c = rows()[i].label - classes.first;
-    if (rows()[i].ignored || c < 0 || c >= classes.count) continue;
-    float& logit = strip[c * ld + (i - row)];
-    rows()[i].target_seen = logit;
+    const int64_t c = rows()[i].label - strip.first_class;
+    if (rows()[i].ignored || c < 0 || c >= strip.classes) continue;
+    float& logit = strip.logits[c * strip.ld + (i - row)];
+    const weight_factor factor = strip.factors ? strip.factors[c] : weight_factor{1, 0};
+    rows()[i].target_seen = std::fma(logit, factor.high, logit * factor.low);
+    // Below every real logit, and 2^(it + shift) is 0, with any factor that reads_in_place allows.
     logit = no_logit;
   }
 }
@@ -166,12 +200,9 @@ void job::round_strip(const exponential_block& e, int64_t classes, int64_t panel
                      c + 1 < classes ? strip + (c + 1) * e.strip_ld : nullptr, columns);
 }
 
-void job::add_d_unit(int32_t worker, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
-                     prefetch_queue& next) {
+void job::add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e,
+                     int64_t slab, prefetch_queue& next) {
   const int64_t columns = k_.tile_columns;
-  const bool fp32 = gradients_in_fp32();
-  const float* packed = of_worker<float>(worker, fp32 ? layout_.worker_weights : layout_.worker_weight_pairs);
-  const int64_t packed_ld = fp32 ? layout_.weight_ld : layout_.pair_ld;
   float* sum = at<float>(layout_.d_unit) + slab * layout_.padded_rows * layout_.unit_ld;
   const bool accumulate = filters() || classes.first > slab * plan_.class_slab;
   for_each_kept_run(classes.first, rows, [&](row_range run) {
@@ -182,8 +213,8 @@ void job::add_d_unit(int32_t worker, class_range classes, row_range rows, const 
                              gradient_products_.words(classes.count),
                              e.columns + (i - rows.first),
                              e.columns_ld,
-                             packed + d,
-                             packed_ld,
+                             w.columns + d,
+                             w.columns_ld,
                              sum + i * layout_.unit_ld + d,
                              layout_.unit_ld,
                              accumulate};

@@ -13,39 +13,47 @@ constexpr double least_common_norm = 0x1p-40, largest_common_norm = 0x1p40;
 
 }  // namespace
 
-void job::pass_2(int32_t worker, class_range classes, class_range next_classes) {
-  prefetch_queue next;
-  next.add(weight(next_classes.first), next_classes.count * p_.dim);
-  if (block_.first > 0) next.add(results_.d_weights + next_classes.first * p_.dim, next_classes.count * p_.dim);
-  exponential_block e{};
-  if (plan_.keep) {
-    e.rows = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
-    e.rows_ld = layout_.exponential_ld;
-    next.add(e.rows + classes.count * e.rows_ld, next_classes.count * e.rows_ld);
-  } else {
-    e = recompute(worker, classes);
-  }
+// Products and projections take turns at a few classes each, so that the memory traffic of the ones goes
+// on behind the arithmetic of the others.
+void job::pass_2(int32_t worker, class_range classes, int64_t task_end) {
+  const exponential_block e = plan_.keep ? kept_block(classes) : recompute(worker, classes);
   if (gradients_in_fp32()) apply_corrections(classes, e);
   float* product = of_worker<float>(worker, layout_.worker_product);
-  multiply_d_weights(e, classes, product, next);
-  finish_classes(worker, classes, product);
+  for (int64_t start = 0; start < classes.count; start += plan_.turn_classes) {
+    const class_range turn{classes.first + start, std::min(plan_.turn_classes, classes.count - start)};
+    const int64_t next_first = turn.first + turn.count;
+    const int64_t next_count = std::min(plan_.turn_classes, task_end - next_first);
+    const float* rows = e.rows + start * e.rows_ld;
+    prefetch_queue next;
+    next.add(weight(next_first), next_count * p_.dim);
+    next.add(results_.d_weights + next_first * p_.dim, next_count * p_.dim);
+    if (plan_.keep) next.add(rows + turn.count * e.rows_ld, next_count * e.rows_ld);
+    multiply_d_weights(rows, e.rows_ld, turn, product, next);
+    finish_classes(worker, turn, product);
+  }
+}
+
+exponential_block job::kept_block(class_range classes) const {
+  exponential_block e{};
+  e.rows = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
+  e.rows_ld = layout_.exponential_ld;
+  return e;
 }
 
 // The exponentials of a class block once more, for all rows of the row block.
 exponential_block job::recompute(int32_t worker, class_range classes) {
   const int64_t columns = k_.tile_columns;
-  exponential_block e = block_in_pass_1(worker, classes, {0, block_.count});
-  pack_classes(worker, classes, false);
+  const exponential_block e = block_in_pass_1(worker, classes, {0, block_.count});
+  const class_operand w = operand_of(worker, classes, false);
   for_each_kept_run(classes.first, {0, block_.count}, [&](row_range run) {
     for (int64_t row = run.first; row < run.first + run.count; row += columns) {
       float best[largest_tile_columns] = {}, sums[largest_tile_columns];
       int32_t best_class[largest_tile_columns] = {};
-      float* strip = e.strips + row / columns * e.strip_step;
       prefetch_queue none;
-      multiply_logits(worker, classes.count, row, strip, e.strip_ld, none);
-      take_targets(classes, row, strip, e.strip_ld);
-      k_.exponentials({classes.count, strip, e.strip_ld, static_cast<int32_t>(classes.first), best, best_class},
-                      at<float>(layout_.shift) + row, sums);
+      logit_strip logits = multiply_logits(w, classes, row, e.strips + row / columns * e.strip_step, e.strip_ld, none);
+      logits.best = best;
+      logits.best_class = best_class;
+      k_.exponentials(logits, at<float>(layout_.shift) + row, sums);
       round_strip(e, classes.count, row / columns, false, true);
     }
   });
@@ -55,14 +63,17 @@ exponential_block job::recompute(int32_t worker, class_range classes) {
 // Puts the corrected exponentials of a class block where the product reads them.
 void job::apply_corrections(class_range classes, const exponential_block& e) const {
   const int64_t first = classes.first / plan_.class_slab * layout_.padded_rows;
+  const bool in_place = reads_in_place(classes);
   for (int64_t i = 0; i < block_.count; i++) {
     const float corrected = at<float>(layout_.corrected)[first + i];
     const int64_t c = at<int32_t>(layout_.best_class)[first + i] - classes.first;
-    if (corrected != not_corrected && c >= 0 && c < classes.count) e.rows[c * e.rows_ld + i] = corrected;
+    if (corrected == not_corrected || c < 0 || c >= classes.count) continue;
+    const double factor = in_place && !is_zero(classes.first + c) ? 1 / norm(classes.first + c) : 1;
+    e.rows[c * e.rows_ld + i] = static_cast<float>(corrected * factor);
   }
 }
 
-void job::multiply_d_weights(const exponential_block& e, class_range classes, float* product, prefetch_queue& next) {
+void job::multiply_d_weights(const float* e, int64_t ld, class_range classes, float* product, prefetch_queue& next) {
   const int64_t columns = k_.tile_columns, block_words = gradient_products_.words(layout_.padded_rows);
   bool first_run = true;
   for_each_kept_run(classes.first, {0, block_.count}, [&](row_range run) {
@@ -74,8 +85,8 @@ void job::multiply_d_weights(const exponential_block& e, class_range classes, fl
         for_each_tile(classes.count, k_.tile_rows, [&](int64_t c, int64_t height) {
           tile_product tile{height,
                             std::min(depth, words - k),
-                            e.rows + c * e.rows_ld + start + k,
-                            e.rows_ld,
+                            e + c * ld + start + k,
+                            ld,
                             operand + (start + k) * columns,
                             columns,
                             product + c * layout_.product_ld + d,
@@ -94,7 +105,7 @@ void job::finish_classes(int32_t worker, class_range classes, const float* produ
   const int32_t* order = at<int32_t>(layout_.label_order);
   const auto below = [this](int32_t i, int64_t label) { return rows()[i].label < label; };
   int64_t target = std::lower_bound(order, order + block_.count, classes.first, below) - order;
-  const bool first = block_.first == 0;
+  const bool first = block_.first == 0, in_place = reads_in_place(classes);
   for (int64_t c = classes.first; c < classes.first + classes.count; c++, product += layout_.product_ld) {
     row_range targets{target, 0};
     for (; target < block_.count && rows()[order[target]].label == c; target++) targets.count++;
@@ -104,26 +115,28 @@ void job::finish_classes(int32_t worker, class_range classes, const float* produ
       if (first) std::fill_n(out, p_.dim, 0.0f);
       continue;
     }
+    // In place, each exponential carries a factor 1 / |w_c|.
+    const double unit = in_place ? gradient_unit_ * length : gradient_unit_;
     if (targets.count == 0 && length > least_common_norm && length < largest_common_norm) {
       const row_measure m = k_.measure(product, weight(c), p_.dim);
       if (!shortened(m.squared_length, m.squared_length, m.along, squared)) {
-        k_.project_fp32(out, product, weight(c), m.along / squared, gradient_unit_ / length, p_.dim, !first);
+        k_.project_fp32(out, product, weight(c), m.along / squared, unit / length, p_.dim, !first);
         continue;
       }
     }
-    finish_target_class(worker, c, product, targets);
+    finish_target_class(worker, c, product, unit, targets);
   }
 }
 
 // A class that has samples of its own, or whose sum fp32 cannot project, goes through double.
-void job::finish_target_class(int32_t worker, int64_t c, const float* product, row_range targets) {
+void job::finish_target_class(int32_t worker, int64_t c, const float* product, double unit, row_range targets) {
   const float* w = weight(c);
   const double length = norm(c), squared = length * length;
   double* sum = of_worker<double>(worker, layout_.worker_row);
   std::fill_n(sum, p_.dim, 0.0);
-  k_.add_scaled(sum, product, gradient_unit_, p_.dim);
+  k_.add_scaled(sum, product, unit, p_.dim);
   add_targets_of_class(targets, sum);
-  const double summed = k_.squared_norm(product, p_.dim) * gradient_unit_ * gradient_unit_;
+  const double summed = k_.squared_norm(product, p_.dim) * unit * unit;
   if (shortened(summed, k_.squared_length(sum, p_.dim), k_.dot(sum, w, p_.dim), squared)) {
     sum_negatives_of_class_exactly(c, of_worker<double>(worker, layout_.worker_unit_row), sum);
     add_targets_of_class(targets, sum);

@@ -94,6 +94,14 @@ void choose_rows(const call_shape& s, const cpu_kernels& k, cosface_margin_softm
   fits(s, k, plan, k.tile_columns, budget);  // the least plan, taken whatever the budget
 }
 
+// Whether w can be an operand as it is: whole panels of features, and room in fp32 for exponentials times
+// 1 / |w_c| up to 2^20 (job::reads_in_place sees to that).
+bool can_read_in_place(const call_shape& s, const cosface_margin_softmax_options& o, const cpu_kernels& k) {
+  constexpr double largest_bound = 100;
+  return block_sizes_of(k.isa).read_weights_in_place && s.precision == COSFACE_PRECISION_FP32 &&
+         s.dim % k.tile_columns == 0 && logit_bound(o.scale) <= largest_bound;
+}
+
 int32_t choose_threads(const call_shape& s, const workspace_layout& one, int64_t budget, int32_t threads) {
   const double work = static_cast<double>(s.batch) * s.classes * s.dim * (s.gradients ? 3 : 1);
   const int64_t useful = static_cast<int64_t>(std::min(work / least_work_per_thread, 1024.0));
@@ -136,14 +144,17 @@ cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margi
   plan.isa = k.isa;
   plan.feature_depth = sizes.feature_depth;
   plan.sample_depth = sizes.sample_depth;
+  plan.turn_classes = sizes.tiles_per_turn * k.tile_rows;
   // The least exponential must not vanish, and s over their least sum must stay below 2^124: it scales
   // the operand of pass 2.
   plan.row_shift = fixed_shift(o.scale, s.classes) - logit_bound(o.scale) < std::log2(std::max(o.scale, 1.0)) - 124;
   plan.class_block = class_block_of(s, k);
   plan.keep_norms = s.classes * 8 <= o.workspace_bytes / norms_share;
+  plan.pack_weights = !plan.keep_norms || !can_read_in_place(s, o, k);
   choose_rows(s, k, plan, o.workspace_bytes);
   if (plan.keep_norms && lay_out(s, plan, k).bytes > o.workspace_bytes) {
     plan.keep_norms = 0;
+    plan.pack_weights = 1;
     choose_rows(s, k, plan, o.workspace_bytes);
   }
   plan.threads = 1;
@@ -188,11 +199,12 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
 
   carver worker;
   l.worker_weights = worker.take(plan.class_block * l.weight_ld, 4);
+  l.worker_factors = worker.take(plan.class_block, sizeof(weight_factor));
   l.worker_weight_pairs = worker.take(bf16_gradients ? pair_rows * l.pair_ld : 0, 4);
   l.worker_strip = worker.take(fp32_strips_stay && !plan.row_shift ? 0 : plan.class_block * columns, 4);
   l.worker_exponentials = worker.take(s.gradients && !plan.keep ? plan.class_block * l.scratch_ld : 0, 4);
   l.worker_exponential_pairs = worker.take(bf16_gradients ? pair_rows * l.columns_ld : 0, 4);
-  l.worker_product = worker.take(s.gradients ? plan.class_block * l.product_ld : 0, 4);
+  l.worker_product = worker.take(s.gradients ? plan.turn_classes * l.product_ld : 0, 4);
   l.worker_scaled = worker.take(2 * l.padded_dim, 4);
   l.worker_rounded = worker.take(l.padded_dim, 4);
   l.worker_row = worker.take(s.dim, 8);
@@ -224,11 +236,12 @@ std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan
     add("%lld blocks of %lld rows, because all at once would take %.0f MiB and the budget is %.1f. ",
         static_cast<long long>(blocks), static_cast<long long>(p.row_block), s.gradients ? all_rows : 0.0,
         static_cast<double>(budget) / mib);
-  add("Pass 1: %lld x %lld tasks of %lld rows x %lld classes. Blocks of %lld classes%s; norms %s.",
+  add("Pass 1: %lld x %lld tasks of %lld rows x %lld classes. Blocks of %lld classes%s; w %s, its norms %s.",
       static_cast<long long>(ceil_div(p.row_block, p.row_group)),
       static_cast<long long>(ceil_div(s.classes, p.class_slab)), static_cast<long long>(p.row_group),
       static_cast<long long>(p.class_slab), static_cast<long long>(p.class_block),
-      s.gradients ? ", a few to a task of pass 2" : "", p.keep_norms ? "kept" : "found again each time");
+      s.gradients ? ", a few to a task of pass 2" : "", p.pack_weights ? "packed" : "read in place",
+      p.keep_norms ? "kept" : "found again each time");
   return text;
 }
 

@@ -60,11 +60,12 @@ struct workspace_layout {
   int64_t workers;
   int64_t worker_bytes;
   int64_t worker_weights;            // [class_block][weight_ld]: w^, zero-padded
+  int64_t worker_factors;            // weight_factor [class_block]
   int64_t worker_weight_pairs;       // bf16 gradients: [class_block / 2][pair_ld], two classes a word
   int64_t worker_strip;              // float [class_block][NR], where strips do not stay
   int64_t worker_exponentials;       // [class_block][scratch_ld] where not kept
   int64_t worker_exponential_pairs;  // bf16 gradients: [class_block / 2][columns_ld]
-  int64_t worker_product;            // float [class_block][product_ld]: a block of dw before projection
+  int64_t worker_product;            // float [turn_classes][product_ld]: dw before projection
   int64_t worker_scaled;             // float [2][padded_dim]
   int64_t worker_rounded;            // words of D
   int64_t worker_row;                // double [D]

@@ -85,8 +85,8 @@ void job::find_norms(thread_team& team) {
   if (!plan_.keep_norms || norms_known_) return;
   if (block_.count <= plan_.row_group && !plan_.row_shift) return;
   team.for_each((p_.classes + plan_.class_block - 1) / plan_.class_block, [this](int32_t, int64_t block) {
-    const int64_t end = std::min((block + 1) * plan_.class_block, p_.classes);
-    for (int64_t c = block * plan_.class_block; c < end; c++) at<double>(layout_.norms)[c] = norm(c);
+    const int64_t first = block * plan_.class_block;
+    find_norms_of({first, std::min(plan_.class_block, p_.classes - first)});
   });
   norms_known_ = true;
 }

@@ -23,7 +23,8 @@ struct strip {
     best_class.assign(columns, -1);
     sum.assign(columns, -1);
     const std::vector<float> shifts(columns, shift);
-    k.exponentials({classes, powers.data(), columns, 100, best.data(), best_class.data()}, shifts.data(), sum.data());
+    k.exponentials({classes, powers.data(), columns, nullptr, 100, best.data(), best_class.data()}, shifts.data(),
+                   sum.data());
   }
 
   int64_t columns, classes;

@@ -37,11 +37,17 @@ struct product_kernels {
   int64_t words(int64_t values) const { return (values + values_per_word - 1) / values_per_word; }
 };
 
+// 1 / |w_c|, as the sum of two floats so that fp32 arithmetic rounds a product with it once; 0 for a zero row.
+struct weight_factor {
+  float high, low;
+};
+
 // A strip of NR samples (columns) by a block of classes (rows).
 struct logit_strip {
   int64_t classes;
-  float* logits;  // [classes, ld] base-2 logits s log2(e) cos_ic
+  float* logits;  // [classes, ld] base-2 logits s log2(e) cos_ic, times |w_c| where there are factors
   int64_t ld;
+  const weight_factor* factors;  // [classes], or null where w was normalised
   int32_t first_class;
   float* best;          // [NR] in and out: the largest logit so far
   int32_t* best_class;  // [NR] its lowest class
@@ -60,8 +66,9 @@ struct cpu_kernels {
 
   // Updates best and best_class only.
   void (*maxima)(const logit_strip&);
-  // Also replaces each logit z by 2^(z + shift) and writes the column sums. shift [NR] holds whole
-  // numbers; sum [NR] is overwritten. Terms below 2^-125 become 0.
+  // Also replaces each logit z by 2^(z + shift), times its factor where there are factors, and writes the
+  // column sums of the 2^(z + shift). shift [NR] holds whole numbers; sum [NR] is overwritten. Terms below
+  // 2^-125 become 0.
   void (*exponentials)(const logit_strip&, const float* shift, float* sum);
 
   // Rounding to bf16, to nearest even. words[k] = (row[2k], row[2k + 1]); an odd end gets a partner 0.

@@ -28,10 +28,13 @@
 #define COSFACE_UNROLL _Pragma("GCC unroll 16")
 // Into L2: what the caller will want next.
 #define COSFACE_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+// Into L1.
+#define COSFACE_PREFETCH_NEAR(address) __builtin_prefetch(address, 0, 3)
 #else
 #define COSFACE_INLINE __forceinline
 #define COSFACE_UNROLL
 #define COSFACE_PREFETCH(address) (void)(address)
+#define COSFACE_PREFETCH_NEAR(address) (void)(address)
 #endif
 
 namespace cosface {
@@ -118,12 +121,19 @@ void multiply_tile(const tile_product& p) {
   sums tile;
   COSFACE_UNROLL
   for (int r = 0; r < rows; r++) tile.sum[r][0] = tile.sum[r][1] = vector::zero();
+  if (p.accumulate) {
+    COSFACE_UNROLL
+    for (int r = 0; r < rows; r++) {
+      COSFACE_PREFETCH_NEAR(p.c + r * p.ldc);
+      COSFACE_PREFETCH_NEAR(p.c + r * p.ldc + vector::width);
+    }
+  }
   const float* a[sums::groups];
   row_strides strides(p.lda);
   COSFACE_UNROLL
   for (int g = 0; g < sums::groups; g++) a[g] = p.a + (by_rows ? 4 * g * p.lda : 0);
   const float* b = p.b;
-  const char* ahead = p.prefetch;
+  const char* ahead = p.prefetch != nullptr ? p.prefetch : reinterpret_cast<const char*>(p.b);
   const int64_t ldb = p.ldb;
   constexpr int unroll = 4;
   int64_t k = 0;
@@ -132,7 +142,10 @@ void multiply_tile(const tile_product& p) {
     COSFACE_UNROLL
     for (int u = 0; u < unroll; u++) {
       tile.step(a, strides, by_rows ? u : 0, b);
-      if (!by_rows) a[0] += strides.one;
+      if (!by_rows) {
+        COSFACE_PREFETCH_NEAR(a[0] + rows + 16);  // the line of the next tile
+        a[0] += strides.one;
+      }
       b += ldb;
       COSFACE_PREFETCH(ahead);
       ahead += p.prefetch_step;
@@ -169,8 +182,8 @@ void multiply(const tile_product& p) {
   multiply_tile<words, rows, by_rows>(p);
 }
 
-// Maxima, and unless shift is null exponentials and their sums, in one sweep over the strip.
-template <bool exponentials_too>
+// Maxima and, if asked for, exponentials and their sums, in one sweep over the strip.
+template <bool exponentials_too, bool factors_too>
 COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) {
   using type = typename vector::type;
   constexpr int width = vector::width;
@@ -181,13 +194,23 @@ COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) 
   for (int64_t c = 0; c < s.classes; c++) {
     float* z = s.logits + c * s.ld;
     const typename vector::index here = vector::broadcast_index(s.first_class + static_cast<int32_t>(c));
-    const type z0 = vector::load(z), z1 = vector::load(z + width);
+    type z0 = vector::load(z), z1 = vector::load(z + width), high = vector::zero();
+    if constexpr (factors_too) {
+      high = vector::broadcast(&s.factors[c].high);
+      const type low = vector::broadcast(&s.factors[c].low);
+      z0 = vector::fma(z0, high, vector::fma(z0, low, vector::zero()));
+      z1 = vector::fma(z1, high, vector::fma(z1, low, vector::zero()));
+    }
     vector::take_greater(z0, here, best0, class0);
     vector::take_greater(z1, here, best1, class1);
     if constexpr (exponentials_too) {
-      const type e0 = vector::exp2(vector::add(z0, shift0)), e1 = vector::exp2(vector::add(z1, shift1));
+      type e0 = vector::exp2(vector::add(z0, shift0)), e1 = vector::exp2(vector::add(z1, shift1));
       sum0 = vector::add(sum0, e0);
       sum1 = vector::add(sum1, e1);
+      if constexpr (factors_too) {
+        e0 = vector::fma(e0, high, vector::zero());
+        e1 = vector::fma(e1, high, vector::zero());
+      }
       vector::store(z, e0);
       vector::store(z + width, e1);
     }
@@ -199,8 +222,13 @@ COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) 
   if constexpr (exponentials_too) vector::store(sum, sum0), vector::store(sum + width, sum1);
 }
 
-void maxima(const logit_strip& s) { sweep<false>(s, nullptr, nullptr); }
-void exponentials(const logit_strip& s, const float* shift, float* sum) { sweep<true>(s, shift, sum); }
+void maxima(const logit_strip& s) {
+  s.factors ? sweep<false, true>(s, nullptr, nullptr) : sweep<false, false>(s, nullptr, nullptr);
+}
+
+void exponentials(const logit_strip& s, const float* shift, float* sum) {
+  s.factors ? sweep<true, true>(s, shift, sum) : sweep<true, false>(s, shift, sum);
+}
 
 // The bits of the nearest bf16 in the upper half; finite values only.
 COSFACE_INLINE uint32_t round_bf16(float value) {
@@ -251,6 +279,14 @@ COSFACE_INLINE double add_up(const wide_type (&sum)[running_sums]) {
   return wide::sum(wide::add(wide::add(sum[0], sum[1]), wide::add(sum[2], sum[3])));
 }
 
+COSFACE_INLINE double add_up(const typename vector::type (&sum)[running_sums]) {
+  float lanes[vector::width];
+  vector::store(lanes, vector::add(vector::add(sum[0], sum[1]), vector::add(sum[2], sum[3])));
+  double whole = 0;
+  for (int j = 0; j < vector::width; j++) whole += lanes[j];
+  return whole;
+}
+
 template <class left, class right>
 COSFACE_INLINE double dot_rows(const left* a, const right* b, int64_t n) {
   wide_type sum[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
@@ -269,19 +305,27 @@ double squared_norm(const float* row, int64_t n) { return dot_rows(row, row, n);
 double squared_length(const double* row, int64_t n) { return dot_rows(row, row, n); }
 double dot(const double* a, const float* b, int64_t n) { return dot_rows(a, b, n); }
 
+// fp32 lanes over stretches so short that a lane adds at most eight terms; stretches in double.
 row_measure measure(const float* sum, const float* row, int64_t n) {
-  wide_type squares[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
-  wide_type products[running_sums] = {wide::zero(), wide::zero(), wide::zero(), wide::zero()};
+  using type = typename vector::type;
+  constexpr int width = vector::width;
+  constexpr int64_t stretch = 8 * running_sums * width;
+  row_measure m{};
   int64_t k = 0;
-  for (; k + running_sums * wide::width <= n; k += running_sums * wide::width) {
-    COSFACE_UNROLL
-    for (int j = 0; j < running_sums; j++) {
-      const wide_type v = wide::load(sum + k + j * wide::width);
-      squares[j] = wide::fma(v, v, squares[j]);
-      products[j] = wide::fma(v, wide::load(row + k + j * wide::width), products[j]);
+  while (k + running_sums * width <= n) {
+    type squares[running_sums] = {vector::zero(), vector::zero(), vector::zero(), vector::zero()};
+    type products[running_sums] = {vector::zero(), vector::zero(), vector::zero(), vector::zero()};
+    for (const int64_t end = k + stretch; k + running_sums * width <= n && k < end; k += running_sums * width) {
+      COSFACE_UNROLL
+      for (int j = 0; j < running_sums; j++) {
+        const type v = vector::load(sum + k + j * width);
+        squares[j] = vector::fma(v, v, squares[j]);
+        products[j] = vector::fma(v, vector::load(row + k + j * width), products[j]);
+      }
     }
+    m.squared_length += add_up(squares);
+    m.along += add_up(products);
   }
-  row_measure m{add_up(squares), add_up(products)};
   for (; k < n; k++) {
     m.squared_length += static_cast<double>(sum[k]) * sum[k];
     m.along += static_cast<double>(sum[k]) * row[k];

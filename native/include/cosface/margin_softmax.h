@@ -142,11 +142,13 @@ typedef struct cosface_margin_softmax_plan {
   int32_t threads;         /* workers that will run */
   int32_t row_shift;       /* 1: s is so large that each row's maximum is found first (2NCD more) */
   int32_t keep;            /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
+  int32_t pack_weights;    /* 1: products read normalised copies of w; 0: w itself, and 1/|w| is a factor later */
   int32_t keep_norms;      /* 1: the norms of all classes are kept; 0: found again with each class block */
   int64_t row_block;       /* rows between two passes over w (Nb) */
   int64_t row_group;       /* rows of one pass-1 task */
   int64_t class_slab;      /* classes of one pass-1 task */
   int64_t class_block;     /* classes in cache at a time */
+  int64_t turn_classes;    /* classes whose dw is multiplied, then projected, at a time */
   int64_t blocks_per_task; /* class blocks of one pass-2 task */
   int64_t feature_depth;   /* products are summed in registers over at most so many words of features, */
   int64_t sample_depth;    /* and of samples, before they are added to memory */
