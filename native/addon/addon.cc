@@ -80,18 +80,29 @@ Napi::Value addon::margin_softmax_async(const Napi::CallbackInfo& info) {
 
 Napi::Value addon::plan(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const cosface_margin_softmax_plan plan = make_plan(env, read_plan_request(info[0]));
+  const plan_request request = read_plan_request(info[0]);
+  const cosface_margin_softmax_plan plan = make_plan(env, request);
+  char description[1024];
+  cosface_margin_softmax_describe_plan(&request.problem, &request.options, request.gradients, &plan, description,
+                                       sizeof description);
   const auto number = [env](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
   Napi::Object result = Napi::Object::New(env);
   result.Set("isa", Napi::String::New(env, cosface_isa_name(plan.isa)));
   result.Set("threads", number(plan.threads));
   result.Set("rowShift", Napi::Boolean::New(env, plan.row_shift != 0));
   result.Set("keep", Napi::Boolean::New(env, plan.keep != 0));
+  result.Set("packWeights", Napi::Boolean::New(env, plan.pack_weights != 0));
+  result.Set("keepNorms", Napi::Boolean::New(env, plan.keep_norms != 0));
   result.Set("rowBlock", number(plan.row_block));
   result.Set("rowGroup", number(plan.row_group));
   result.Set("classSlab", number(plan.class_slab));
   result.Set("classBlock", number(plan.class_block));
+  result.Set("turnClasses", number(plan.turn_classes));
+  result.Set("blocksPerTask", number(plan.blocks_per_task));
+  result.Set("featureDepth", number(plan.feature_depth));
+  result.Set("sampleDepth", number(plan.sample_depth));
   result.Set("workspaceBytes", number(plan.workspace_bytes));
+  result.Set("description", Napi::String::New(env, description));
   return result;
 }
 

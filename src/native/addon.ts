@@ -103,11 +103,19 @@ export interface Plan {
   threads: number;
   rowShift: boolean;
   keep: boolean;
+  packWeights: boolean;
+  keepNorms: boolean;
   rowBlock: number;
   rowGroup: number;
   classSlab: number;
   classBlock: number;
+  turnClasses: number;
+  blocksPerTask: number;
+  featureDepth: number;
+  sampleDepth: number;
   workspaceBytes: number;
+  /** What the plan does and why, for people; the words may change. */
+  description: string;
 }
 
 export interface NativeInfo {

@@ -1,4 +1,4 @@
-import type { NativeInfo } from './addon.js';
+import type { NativeInfo, Plan, PlanShape } from './addon.js';
 import { backendChoice, chooseDevice } from './backend-choice.js';
 import { CosFaceError } from './errors.js';
 import { loadBinary } from './load.js';
@@ -21,6 +21,8 @@ export interface BackendInfo {
   /** Workers of a large call, COSFACE_THREADS applied. */
   threads: number | null;
   device: 'cpu';
+  /** How a call of the given shape would run, and why; null where no shape was given or there is no binary. */
+  plan: Plan | null;
   /** Version of the GPU driver in use. */
   driver: string | null;
   /** Why there is no binary, or empty. */
@@ -35,12 +37,16 @@ export interface BackendInfo {
  * Which binary, instruction set, threads and device a call would use now. A missing binary is told in `reasons` and no
  * error.
  *
+ * @param shape Of a call whose plan is wanted: `batch`, `classes`, `dim`, `gradients`, and any option of marginSoftmax
+ * that takes no array.
  * @throws {CosFaceError} COSFACE_ENVIRONMENT, COSFACE_DEVICE_UNAVAILABLE or COSFACE_UNSUPPORTED where a COSFACE_*
  * variable asks for what there is not; COSFACE_NO_BINARY with COSFACE_BACKEND=native.
- * @example console.log(backendInfo().isa); // 'avx2'
+ * @example
+ * console.log(backendInfo().isa); // 'avx2'
+ * console.log(backendInfo({ batch: 512, classes: 100_000, dim: 512, gradients: true }).plan?.description);
  */
-export function backendInfo(): BackendInfo {
-  const { binary, info, reasons } = describeBinary();
+export function backendInfo(shape?: PlanShape): BackendInfo {
+  const { binary, info, plan, reasons } = describeBinary(shape);
   return {
     version: findPackageRoot()?.version ?? 'bundled',
     binary,
@@ -50,6 +56,7 @@ export function backendInfo(): BackendInfo {
     bf16: info ? bf16With(info.isa) : null,
     threads: info?.threads ?? null,
     device: chooseDevice('auto'),
+    plan,
     driver: null,
     reasons,
     node: process.versions.node,
@@ -61,13 +68,20 @@ function bf16With(isa: string): 'native' | 'converted' {
   return isa === 'avx512_bf16' ? 'native' : 'converted';
 }
 
-function describeBinary(): { binary: string | null; info?: NativeInfo; reasons: string[] } {
+interface DescribedBinary {
+  binary: string | null;
+  info?: NativeInfo;
+  plan: Plan | null;
+  reasons: string[];
+}
+
+function describeBinary(shape: PlanShape | undefined): DescribedBinary {
   try {
     const { addon, path } = loadBinary();
-    return { binary: path, info: addon.info(), reasons: [] };
+    return { binary: path, info: addon.info(), plan: shape ? addon.plan(shape) : null, reasons: [] };
   } catch (error) {
     const missing = error instanceof CosFaceError && error.code === 'COSFACE_NO_BINARY';
     if (!missing || backendChoice() === 'native') throw error;
-    return { binary: null, reasons: [error.message] };
+    return { binary: null, plan: null, reasons: [error.message] };
   }
 }

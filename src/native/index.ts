@@ -1,4 +1,4 @@
-export type { Precision } from './addon.js';
+export type { Plan, PlanShape, Precision } from './addon.js';
 export { type BackendInfo, backendInfo } from './backend-info.js';
 export { CosFaceError } from './errors.js';
 export { marginSoftmax } from './margin-softmax.js';
