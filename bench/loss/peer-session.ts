@@ -7,7 +7,7 @@ import { UnavailableError } from './method.js';
 import { PeerProcess } from './peer-process.js';
 import { peerFiles, peersFolder, peersPython } from './peers-folder.js';
 import { makeProblem } from './problem.js';
-import { readInto, readProblem, writeProblem } from './problem-files.js';
+import { provideProblem, readInto, readProblem, writeProblem } from './problem-files.js';
 import { type RowRequest, type RowSession, tooSlow } from './row-answers.js';
 import { peerEnvironment } from './row-environment.js';
 import { type LossRow, SCALE } from './rows.js';
@@ -25,7 +25,7 @@ interface Call {
  */
 export async function startPeer({
   row,
-  folder,
+  scratch,
   limitMs,
 }: Extract<RowRequest, { type: 'prepare' }>): Promise<RowSession> {
   const python = peersPython();
@@ -39,23 +39,24 @@ export async function startPeer({
     TORCHINDUCTOR_CACHE_DIR: join(peersFolder(), 'inductor'),
     PYTHONPYCACHEPREFIX: join(peersFolder(), 'bytecode'),
   });
-  const scratch = mkdtempSync(join(tmpdir(), 'cosface-peer-'));
+  const own = mkdtempSync(join(tmpdir(), 'cosface-peer-'));
   try {
-    const estimateMs = await estimateCall(row, (smaller) => callMs(peer, smaller, scratch));
+    const estimateMs = await estimateCall(row, (smaller) => callMs(peer, smaller, own));
     if (estimateMs > limitMs) return tooSlow(estimateMs, limitMs);
+    const folder = provideProblem(scratch, row);
     const { isa, threads } = await load(peer, row, folder);
     // Compiles, where there is something to compile.
     await peer.ask({ do: 'call' });
     await peer.ask({ do: 'watch' });
     const { ms, loss } = await peer.ask<Call>({ do: 'call' });
     const { bytes: peakBytes } = await peer.ask<{ bytes: number }>({ do: 'peak' });
-    const error = await check(peer, row, folder, scratch);
+    const error = await check(peer, row, folder, own);
     return {
       answer: { type: 'ready', isa, threads, peakBytes, relativeError: error, loss, turnMs: ms },
       takeTurn: async () => (await peer.ask<Call>({ do: 'call' })).ms,
     };
   } finally {
-    rmSync(scratch, { recursive: true });
+    rmSync(own, { recursive: true });
   }
 }
 
@@ -66,18 +67,18 @@ function load(peer: PeerProcess, row: LossRow, folder: string): Promise<{ isa: s
 }
 
 /** What is compiled is estimated as it runs without that: compiling would take longer than the answer is worth. */
-async function callMs(peer: PeerProcess, row: LossRow, scratch: string): Promise<number> {
-  writeProblem(scratch, makeProblem(row));
-  await load(peer, row.method === 'compile' ? { ...row, method: 'eager' } : row, scratch);
+async function callMs(peer: PeerProcess, row: LossRow, folder: string): Promise<number> {
+  writeProblem(folder, makeProblem(row));
+  await load(peer, row.method === 'compile' ? { ...row, method: 'eager' } : row, folder);
   const calls = [await peer.ask<Call>({ do: 'call' }), await peer.ask<Call>({ do: 'call' })];
   return Math.min(...calls.map(({ ms }) => ms));
 }
 
-async function check(peer: PeerProcess, row: LossRow, folder: string, scratch: string): Promise<number> {
+async function check(peer: PeerProcess, row: LossRow, folder: string, results: string): Promise<number> {
   const problem = readProblem(folder, row);
   const samples = samplesToCheck(problem);
-  const { loss } = await peer.ask<{ loss: number }>({ do: 'check', samples, folder: scratch });
-  const read = (name: string, length: number) => readInto(join(scratch, name), new Float32Array(length));
+  const { loss } = await peer.ask<{ loss: number }>({ do: 'check', samples, folder: results });
+  const read = (name: string, length: number) => readInto(join(results, name), new Float32Array(length));
   return relativeError(problem, samples, {
     loss,
     dEmbeddings: read('d_embeddings.f32', row.batch * row.dim),

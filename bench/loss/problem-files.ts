@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LossProblem, makeProblem, type ProblemKey } from './problem.js';
 import { MARGIN } from './rows.js';
@@ -14,10 +14,14 @@ export function problemFolder(parent: string, { batch, classes, dim, state }: Pr
   return join(parent, `${batch}x${classes}x${dim}-${state}`);
 }
 
-/** Makes the problem of a row unless it is there. */
+/** Makes the problem of a row unless it is there. What a process that died has left is not taken for it. */
 export function provideProblem(parent: string, key: ProblemKey): string {
   const folder = problemFolder(parent, key);
-  if (!existsSync(folder)) writeProblem(folder, makeProblem(key));
+  if (!existsSync(folder)) {
+    const draft = `${folder}.${process.pid}.part`;
+    writeProblem(draft, makeProblem(key));
+    renameSync(draft, folder);
+  }
   return folder;
 }
 

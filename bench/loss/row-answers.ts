@@ -1,7 +1,10 @@
 import type { LossRow } from './rows.js';
 
-/** What the parent asks of a row's process. `folder` holds the row's problem. */
-export type RowRequest = { type: 'prepare'; row: LossRow; folder: string; limitMs: number } | { type: 'turn' };
+/**
+ * What the parent asks of a row's process. The first row that needs a problem makes it in `scratch`, for all: not before it
+ * is known to be needed, and not in the parent, whose memory would be gone for the rows.
+ */
+export type RowRequest = { type: 'prepare'; row: LossRow; scratch: string; limitMs: number } | { type: 'turn' };
 
 /** A row that is checked and warm. */
 export interface ReadyRow {

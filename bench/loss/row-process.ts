@@ -8,7 +8,7 @@ import { type Runnable, UnavailableError } from './method.js';
 import { startPeer } from './peer-session.js';
 import { prepare } from './prepare.js';
 import { makeProblem } from './problem.js';
-import { readProblem } from './problem-files.js';
+import { provideProblem, readProblem } from './problem-files.js';
 import { type RowAnswer, type RowRequest, type RowSession, tooSlow, WARM_UP_CALLS } from './row-answers.js';
 import { isPeerMethod, type LossRow, resultBytes } from './rows.js';
 
@@ -43,9 +43,10 @@ function outcomeOf(error: unknown): RowAnswer {
   return { type: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
-async function prepareRow({ row, folder, limitMs }: Preparation): Promise<RowSession> {
+async function prepareRow({ row, scratch, limitMs }: Preparation): Promise<RowSession> {
   const estimateMs = await estimateCall(row, callMs);
   if (estimateMs > limitMs) return tooSlow(estimateMs, limitMs);
+  const folder = provideProblem(scratch, row);
   const runnable = await prepare(row, readProblem(folder, row));
   const { peakBytes, warmUp } = firstCalls(row, runnable);
   // Read again, where the row has let go of it: nobody has to hold what only the check needs.

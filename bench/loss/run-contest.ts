@@ -4,7 +4,6 @@ import { planTurns } from '../turns.js';
 import { faultOf } from './fault-of.js';
 import type { RateMeter } from './machine-rates.js';
 import { memoryNeed } from './memory-need.js';
-import { provideProblem } from './problem-files.js';
 import type { LossReportGap, LossReportRow } from './report.js';
 import type { ReadyRow, RowAnswer } from './row-answers.js';
 import { RowClient } from './row-client.js';
@@ -49,12 +48,14 @@ type ReadyContestant = Contestant & { client: RowClient; outcome: ReadyRow };
 export async function runContest(rows: Contest, settings: ContestSettings): Promise<ContestOutcome> {
   const contestants: Contestant[] = [];
   try {
-    settings.meter.survey();
     for (const row of rows) {
       settings.onProgress(contestants.length, rows.length, `checking ${row.backend} ${row.name}`);
       contestants.push(await enter(row, settings, contestants));
     }
-    await takeTurns(contestants, settings);
+    if (contestants.some(isReady)) {
+      settings.meter.survey();
+      await takeTurns(contestants, settings);
+    }
   } finally {
     for (const { client } of contestants) client?.end();
   }
@@ -70,9 +71,9 @@ async function enter(row: LossRow, settings: ContestSettings, earlier: readonly 
   const idle = { row, callsMs: [], peaks: [] };
   const tooLarge = lackOfMemory(row, earlier);
   if (tooLarge !== undefined) return { ...idle, outcome: { type: 'skipped', reason: tooLarge } };
-  const folder = provideProblem(settings.scratch, row);
   const client = RowClient.start(row);
-  const answer = await client.ask({ type: 'prepare', row, folder, limitMs: settings.limitSeconds * 1000 });
+  const { scratch, limitSeconds } = settings;
+  const answer = await client.ask({ type: 'prepare', row, scratch, limitMs: limitSeconds * 1000 });
   const peers = earlier.filter(isReady).map((peer) => ({ row: peer.row, ready: peer.outcome }));
   const fault = answer.type === 'ready' ? faultOf({ row, ready: answer }, peers) : undefined;
   const outcome: RowAnswer = fault === undefined ? answer : { type: 'failed', reason: fault };

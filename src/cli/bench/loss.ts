@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { Presets, SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { measureLoss } from '../../../bench/loss/measure-loss.js';
+import { reportPictures } from '../../../bench/loss/pictures.js';
 import type { LossReport } from '../../../bench/loss/report.js';
 import { reportMarkdown } from '../../../bench/loss/report-markdown.js';
 import { reportText } from '../../../bench/loss/report-text.js';
@@ -63,7 +65,7 @@ PyTorch's rows need npx cosface bench setup-peers, once.`;
 
 async function runLoss(options: LossOptions): Promise<void> {
   const report = options.from === undefined ? await measure(options) : JSON.parse(readFileSync(options.from, 'utf8'));
-  write(report, options);
+  await write(report, options);
   // A benchmark of nothing, or of something wrong, must not pass for one.
   if (report.rows.length === 0 || report.failed.length > 0) process.exitCode = 1;
 }
@@ -86,15 +88,28 @@ function contestsOf({ suite, backends, ...shape }: LossOptions, kernel: KernelCh
   return (suite ?? ['shapes']).flatMap((name) => suiteContests(name, backends, kernel));
 }
 
-function write(report: LossReport, { json, markdown }: LossOptions): void {
+async function write(report: LossReport, { json, markdown }: LossOptions): Promise<void> {
   const figures = `${JSON.stringify(report, null, 2)}\n`;
   if (json === '-') process.stdout.write(figures);
   else console.log(reportText(report));
   if (json !== undefined && json !== '-') replaceFile(json, figures);
-  if (markdown !== undefined) replaceFile(markdown, reportMarkdown(report));
+  if (markdown !== undefined) await writePage(report, markdown);
   // Where the report does not show them on standard output.
   if (json === '-')
     for (const { backend, name, reason } of report.failed) console.error(`${backend} ${name}: ${reason}`);
+}
+
+/** The page, and beside it its pictures, as `PAGE-time.svg` and so on, each also as PNG. */
+async function writePage(report: LossReport, page: string): Promise<void> {
+  // Not before it is needed: the renderer is a binary of its own.
+  const { renderPng } = await import('../render-png.js');
+  const stem = page.replace(/\.md$/, '');
+  const pictures = reportPictures(report).map(({ key, title, svg }) => {
+    replaceFile(`${stem}-${key}.svg`, svg);
+    replaceFile(`${stem}-${key}.png`, renderPng(svg));
+    return { file: `${basename(stem)}-${key}.png`, title };
+  });
+  replaceFile(page, reportMarkdown(report, pictures));
 }
 
 interface ProgressBar {

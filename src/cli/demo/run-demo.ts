@@ -6,6 +6,7 @@ import { readDigits } from '../../data/digits.js';
 import { type BackendInfo, backendInfo } from '../../native/backend-info.js';
 import { CosFaceError } from '../../native/errors.js';
 import { speedUpWasmMatMul } from '../../train/wasm-mat-mul.js';
+import { renderPng } from '../render-png.js';
 import { replaceFile } from '../replace-file.js';
 import { writeJson } from '../write-json.js';
 import { drawFigureFour } from './draw-figure-four.js';
@@ -13,7 +14,6 @@ import { type FigureFour, figureFour, figureLessons } from './figure-four.js';
 import { lessonSteps } from './learn.js';
 import { type OpenSet, openSet, openSetLessons } from './open-set.js';
 import { createProgress, type Progress } from './progress.js';
-import { renderPng } from './render-png.js';
 import { demoFigures, report } from './report.js';
 import { type DemoSettings, demoSettings, type SettingsOptions } from './settings.js';
 

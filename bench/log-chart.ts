@@ -1,0 +1,150 @@
+/** A curve, or with `points` apart a cloud, named at its end. */
+export interface ChartSeries {
+  name: string;
+  /** Ascending in x; x and y above 0. */
+  points: ReadonlyArray<readonly [x: number, y: number]>;
+  /** `roof`: a thin dashed line without dots, a bound and no measurement. `dots`: each point by itself. */
+  kind: 'curve' | 'roof' | 'dots';
+}
+
+export interface LogChart {
+  title: string;
+  /** With units. */
+  x: string;
+  y: string;
+  series: readonly ChartSeries[];
+  /** A line below the picture: where the figures come from. */
+  note: string;
+}
+
+/** Paul Tol's "muted" scheme: made to be told apart with any colour vision, and on white. */
+const COLOURS = ['#332288', '#44aa99', '#cc6677', '#999933', '#882255', '#88ccee', '#117733', '#aa4499', '#c9ae45'];
+const WIDTH = 860;
+const HEIGHT = 470;
+/** Room for the names at the right. */
+const FRAME = { left: 74, top: 46, right: 600, bottom: 400 };
+const LINE_HEIGHT = 17;
+
+const STYLE = `<style>
+text { font-family: 'Source Sans 3', 'Source Sans Pro', 'Helvetica Neue', Arial, sans-serif; fill: #222; font-size: 14px }
+.title { font-size: 18px; font-weight: 600 } .tick { font-size: 12px; fill: #666 } .note { font-size: 12.5px; fill: #666 }
+.grid { stroke: #e4e4e4; stroke-width: 1; fill: none } .leader { stroke: #b8b8b8; stroke-width: .8; fill: none }
+.curve { stroke-width: 2; fill: none; stroke-linejoin: round } .roof { stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
+</style>`;
+
+/** An SVG picture with both axes logarithmic. */
+export function drawLogChart({ title, x, y, series, note }: LogChart): string {
+  const all = series.flatMap(({ points }) => points);
+  const xAxis = logAxis(
+    all.map(([value]) => value),
+    FRAME.left,
+    FRAME.right,
+  );
+  const yAxis = logAxis(
+    all.map(([, value]) => value),
+    FRAME.bottom,
+    FRAME.top,
+  );
+  const place = ([px, py]: readonly [number, number]): [number, number] => [xAxis.at(px), yAxis.at(py)];
+  const placed = series.map((one, index) => ({
+    ...one,
+    colour: COLOURS[index % COLOURS.length] as string,
+    places: one.points.map(place),
+  }));
+  const middle = (FRAME.left + FRAME.right) / 2;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}">`,
+    `<title>${escaped(title)}</title>`,
+    STYLE,
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    text(FRAME.left, 26, 'title', 'start', title),
+    ...xAxis.ticks.flatMap((value) => [
+      `<path class="grid" d="M${short(xAxis.at(value))} ${FRAME.top}V${FRAME.bottom}"/>`,
+      text(xAxis.at(value), FRAME.bottom + 18, 'tick', 'middle', tickName(value)),
+    ]),
+    ...yAxis.ticks.flatMap((value) => [
+      `<path class="grid" d="M${FRAME.left} ${short(yAxis.at(value))}H${FRAME.right}"/>`,
+      text(FRAME.left - 8, yAxis.at(value) + 4, 'tick', 'end', tickName(value)),
+    ]),
+    text(middle, FRAME.bottom + 40, 'axis', 'middle', x),
+    `<text transform="translate(20 ${(FRAME.top + FRAME.bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(y)}</text>`,
+    ...placed.map(drawSeries),
+    ...drawNames(placed),
+    text(FRAME.left, HEIGHT - 12, 'note', 'start', note),
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+interface PlacedSeries extends ChartSeries {
+  colour: string;
+  places: Array<[number, number]>;
+}
+
+function drawSeries({ kind, colour, places }: PlacedSeries): string {
+  const path = `M${places.map((place) => place.map(short).join(' ')).join('L')}`;
+  const line = kind === 'dots' ? '' : `<path class="${kind}" stroke="${colour}" d="${path}"/>`;
+  const dots = places.map(([px, py]) => `<circle cx="${short(px)}" cy="${short(py)}" r="3.4" fill="${colour}"/>`);
+  return kind === 'roof' ? line : line + dots.join('');
+}
+
+/** The names, from top to bottom as the ends of their curves, moved apart, each with a line to its end. */
+function drawNames(placed: readonly PlacedSeries[]): string[] {
+  const ends = placed
+    .map(({ name, colour, places }) => ({ name, colour, end: places.at(-1) as [number, number] }))
+    .sort((a, b) => a.end[1] - b.end[1]);
+  // From below upwards, so that the lowest stays in the frame.
+  let lowest = FRAME.bottom + LINE_HEIGHT;
+  const heights = ends
+    .toReversed()
+    .map(({ end }) => {
+      lowest = Math.min(end[1], lowest - LINE_HEIGHT);
+      return lowest;
+    })
+    .reverse();
+  return ends.flatMap(({ name, colour, end: [px, py] }, at) => {
+    const height = heights[at] as number;
+    const left = FRAME.right + 22;
+    return [
+      `<path class="leader" d="M${short(px + 5)} ${short(py)}L${left - 4} ${short(height)}"/>`,
+      `<text x="${left}" y="${short(height + 4.5)}" style="fill:${colour}">${escaped(name)}</text>`,
+    ];
+  });
+}
+
+interface Axis {
+  at(value: number): number;
+  ticks: number[];
+}
+
+/** Powers of ten, with 2 and 5 where there is but a decade or two, around the values. */
+function logAxis(values: readonly number[], from: number, to: number): Axis {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const decades = Math.log10(most / least);
+  const digits = decades > 2.5 ? [1] : [1, 2, 5];
+  const exponents = Array.from({ length: 40 }, (_, k) => k - 20);
+  const candidates = exponents.flatMap((exponent) => digits.map((digit) => Number(`${digit}e${exponent}`)));
+  const low = candidates.findLast((value) => value <= least) ?? least;
+  const high = candidates.find((value) => value >= most && value > low) ?? most;
+  const scale = (to - from) / Math.log(high / low);
+  return {
+    at: (value) => from + scale * Math.log(value / low),
+    ticks: candidates.filter((value) => value >= low && value <= high),
+  };
+}
+
+function tickName(value: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
+
+function text(x: number, y: number, name: string, anchor: 'start' | 'middle' | 'end', content: string): string {
+  return `<text x="${short(x)}" y="${short(y)}" class="${name}" text-anchor="${anchor}">${escaped(content)}</text>`;
+}
+
+function escaped(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
+
+function short(value: number): string {
+  return `${Math.round(value * 10) / 10}`;
+}
