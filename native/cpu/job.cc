@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <numbers>
 
 #include "cpu/check.h"
@@ -13,13 +14,12 @@ void prefetch_queue::add(const float* data, int64_t count) {
     regions_[count_++] = {reinterpret_cast<const char*>(data), reinterpret_cast<const char*>(data + count)};
 }
 
-void prefetch_queue::attach(tile_product& product) {
-  constexpr int64_t line = 64;
+void prefetch_queue::attach(tile_product& product, int64_t tile_rows) {
   while (at_ < count_ && regions_[at_].next >= regions_[at_].end) at_++;
   if (at_ == count_) return;
   product.prefetch = regions_[at_].next;
-  product.prefetch_step = line;
-  regions_[at_].next += line * product.depth;
+  product.prefetch_end = regions_[at_].end;
+  regions_[at_].next += (product.rows + tile_rows - 1) / tile_rows * product.depth * cache_line;
 }
 
 job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
@@ -44,6 +44,10 @@ cosface_status job::run(cosface_error* error) {
   weigh_samples();
   if (shape_.gradients && p_.batch == 0) std::fill_n(results_.d_weights, p_.classes * p_.dim, 0.0f);
   results_.reduced_loss = 0;
+
+  if (plan_.keep_norms)
+    for (int64_t block = 0; block * plan_.class_block < p_.classes; block++)
+      new (at<std::atomic<bool>>(layout_.norms_known) + block) std::atomic<bool>(false);
 
   thread_team team(plan_.threads);
   for (int64_t first = 0; first < p_.batch; first += plan_.row_block) {

@@ -44,22 +44,20 @@ struct class_operand {
   const weight_factor* factors;  // [class], or null where w^ was packed
 };
 
-// Where the exponentials of a block of classes and some rows lie. In fp32 all three are the same
-// memory: exponentials replace the logits, and both gradient products read them where they are.
+// Where the exponentials of a block of classes and some rows go; null: not wanted.
 struct exponential_block {
-  float* strips;  // logits, then exponentials of panel p at strips + p * strip_step, in fp32
-  int64_t strip_ld, strip_step;
-  float* rows;  // [class][words of samples], for dw
-  int64_t rows_ld;
   float* columns;  // [words of classes][sample], for dx
   int64_t columns_ld;
+  float* rows;  // [class][words of samples], for dw
+  int64_t rows_ld;
+  bool rows_are_kept;  // for long, so past the caches
 };
 
-// Memory that will be wanted next, handed out line by line to products, which bring it into L2.
+// Memory that will be wanted next, handed out part by part to products, which bring it into L2.
 class prefetch_queue {
  public:
   void add(const float* data, int64_t count);
-  void attach(tile_product& product);
+  void attach(tile_product& product, int64_t tile_rows);
 
  private:
   static constexpr int capacity = 3;
@@ -106,7 +104,6 @@ class job {
   void run_row_block(thread_team& team, row_range block);
   void add_losses();
   double norm(int64_t c) const;
-  double kept_norm(int64_t c) const { return plan_.keep_norms ? at<double>(layout_.norms)[c] : norm(c); }
   bool is_zero(int64_t c) const { return norm(c) < COSFACE_ZERO_NORM; }
   double cosine(const double* unit_row, int64_t c) const;
   void load_unit_row(const row_state& row, double* unit_row) const;
@@ -116,23 +113,26 @@ class job {
   void prepare_row(row_state& row, int64_t sample, double* unit_row);
   void order_rows();
   void pack_panel(int32_t worker, int64_t panel);
-  void find_norms(thread_team& team);
   void find_row_shifts(thread_team& team);
 
   // pass_1.cc
   void pass_1(int32_t worker, int64_t task, pass_1_aim aim);
-  void find_norms_of(class_range classes);
-  bool reads_in_place(class_range classes) const;
-  class_operand operand_of(int32_t worker, class_range classes, bool for_dx);
-  class_operand place_classes(int32_t worker, class_range classes) const;
-  class_operand pack_classes(int32_t worker, class_range classes, bool for_dx);
-  int64_t count_zeros(class_range classes) const;
+  const double* norms_of(int32_t worker, class_range classes, bool first_group);
+  bool reads_in_place(class_range classes, const double* norms) const;
+  bool is_in_place(class_range classes) const {
+    return !plan_.pack_weights && reads_in_place(classes, at<double>(layout_.norms) + classes.first);
+  }
+  class_operand operand_of(int32_t worker, class_range classes, const double* norms, bool for_dx) const;
+  class_operand place_classes(int32_t worker, class_range classes, const double* norms) const;
+  class_operand pack_classes(int32_t worker, class_range classes, const double* norms, bool for_dx) const;
   exponential_block block_in_pass_1(int32_t worker, class_range classes, row_range rows) const;
-  logit_strip multiply_logits(const class_operand& w, class_range classes, int64_t row, float* strip, int64_t ld,
+  logit_strip multiply_logits(int32_t worker, const class_operand& w, class_range classes, int64_t row,
                               prefetch_queue& next);
-  void take_targets(const logit_strip& strip, int64_t row);
+  void take_targets(float* strip, const class_operand& w, class_range classes, int64_t row);
+  void exponentiate(const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
+                    float* sums) const;
   bool add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, double* sums) const;
-  void round_strip(const exponential_block& e, int64_t classes, int64_t panel, bool for_dx, bool for_dw) const;
+  void round_strip(const logit_strip& strip, const exponential_block& e, int64_t panel) const;
   void add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
                   prefetch_queue& next);
   uint8_t* kept_panels(int64_t first_class) const;
@@ -190,16 +190,6 @@ class job {
 constexpr float no_logit = -1e30f;
 // In the place of a corrected exponential: there is none.
 constexpr float not_corrected = -1;
-
-// Calls f(start, rows) for `count` rows cut into tiles of nearly equal height, at most `tile`.
-template <class function>
-void for_each_tile(int64_t count, int64_t tile, const function& f) {
-  const int64_t tiles = (count + tile - 1) / tile;
-  for (int64_t t = 0; t < tiles; t++) {
-    const int64_t start = count * t / tiles;
-    f(start, count * (t + 1) / tiles - start);
-  }
-}
 
 // Calls f(rows) for the runs of neighbouring panels that the gradient filter has kept.
 template <class function>

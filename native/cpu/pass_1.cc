@@ -1,5 +1,6 @@
 // Logits, exponentials, their sums and the unnormalised dx of a group of rows and a slab of classes.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -28,12 +29,14 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
     const int64_t next_first = first + plan_.class_block;
     prefetch_queue next;
     next.add(weight(next_first), std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block) * p_.dim);
-    const class_operand w = operand_of(worker, classes, gradients);
-    if (group == 0 && block_.first == 0 && !maxima) zero_weights_ += count_zeros(classes);
+    const double* norms = norms_of(worker, classes, group == 0);
+    const class_operand w = operand_of(worker, classes, norms, gradients);
+    if (group == 0 && block_.first == 0 && !maxima)
+      zero_weights_ += std::count_if(norms, norms + classes.count, [](double n) { return n < COSFACE_ZERO_NORM; });
     const exponential_block e = block_in_pass_1(worker, classes, rows);
     for (int64_t panel = 0; panel < panels(rows.count); panel++) {
       const int64_t row = rows.first + panel * columns;
-      logit_strip logits = multiply_logits(w, classes, row, e.strips + panel * e.strip_step, e.strip_ld, next);
+      logit_strip logits = multiply_logits(worker, w, classes, row, next);
       logits.best = best + row;
       logits.best_class = best_class + row;
       if (maxima) {
@@ -41,41 +44,47 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
         continue;
       }
       float strip_sums[largest_tile_columns];
-      k_.exponentials(logits, at<float>(layout_.shift) + row, strip_sums);
+      exponentiate(logits, row, e, panel, strip_sums);
       const bool kept = add_strip_sums(classes.count, row, strip_sums, sums);
       if (gradients && filters()) kept_panels(classes.first)[row / columns] = kept;
-      if (gradients && kept) round_strip(e, classes.count, panel, true, plan_.keep);
+      if (gradients && kept) round_strip(logits, e, panel);
     }
     if (gradients) add_d_unit(w, classes, rows, e, slab, next);
   }
+  k_.fence();
 }
 
-void job::find_norms_of(class_range classes) {
-  for (int64_t c = classes.first; c < classes.first + classes.count; c++) {
-    at<double>(layout_.norms)[c] = norm(c);
-    if (!std::isfinite(at<double>(layout_.norms)[c])) not_finite_ = true;
+// Kept norms are found by the first group of rows; a group that comes before it is done finds its own.
+const double* job::norms_of(int32_t worker, class_range classes, bool first_group) {
+  double* kept = plan_.keep_norms ? at<double>(layout_.norms) + classes.first : nullptr;
+  std::atomic<bool>* known = at<std::atomic<bool>>(layout_.norms_known) + classes.first / plan_.class_block;
+  if (kept && (norms_known_ || known->load(std::memory_order_acquire))) return kept;
+  double* norms = kept && first_group ? kept : of_worker<double>(worker, layout_.worker_norms);
+  for (int64_t c = 0; c < classes.count; c++) {
+    norms[c] = std::sqrt(k_.squared_norm(weight(classes.first + c), p_.dim));
+    if (!std::isfinite(norms[c])) not_finite_ = true;
   }
+  if (norms == kept) known->store(true, std::memory_order_release);
+  return norms;
 }
 
-class_operand job::operand_of(int32_t worker, class_range classes, bool for_dx) {
-  if (plan_.keep_norms && !norms_known_) find_norms_of(classes);
-  return reads_in_place(classes) ? place_classes(worker, classes) : pack_classes(worker, classes, for_dx);
+class_operand job::operand_of(int32_t worker, class_range classes, const double* norms, bool for_dx) const {
+  return reads_in_place(classes, norms) ? place_classes(worker, classes, norms)
+                                        : pack_classes(worker, classes, norms, for_dx);
 }
 
 // Unless a norm would take the factors, or exponentials times them, out of the range of fp32.
-bool job::reads_in_place(class_range classes) const {
+bool job::reads_in_place(class_range classes, const double* norms) const {
   constexpr double least = 0x1p-20, largest = 0x1p20;
-  if (plan_.pack_weights) return false;
-  const double* norms = at<double>(layout_.norms);
-  return std::all_of(norms + classes.first, norms + classes.first + classes.count,
-                     [](double length) { return length < COSFACE_ZERO_NORM || (length > least && length < largest); });
+  return !plan_.pack_weights && std::all_of(norms, norms + classes.count, [](double length) {
+    return length < COSFACE_ZERO_NORM || (length > least && length < largest);
+  });
 }
 
-class_operand job::place_classes(int32_t worker, class_range classes) const {
+class_operand job::place_classes(int32_t worker, class_range classes, const double* norms) const {
   weight_factor* factors = of_worker<weight_factor>(worker, layout_.worker_factors);
   for (int64_t c = 0; c < classes.count; c++) {
-    const double length = at<double>(layout_.norms)[classes.first + c];
-    const double factor = length < COSFACE_ZERO_NORM ? 0 : 1 / length;
+    const double factor = norms[c] < COSFACE_ZERO_NORM ? 0 : 1 / norms[c];
     factors[c].high = static_cast<float>(factor);
     factors[c].low = static_cast<float>(factor - factors[c].high);
   }
@@ -83,7 +92,7 @@ class_operand job::place_classes(int32_t worker, class_range classes) const {
 }
 
 // w^, zero-padded, in the forms that the products read.
-class_operand job::pack_classes(int32_t worker, class_range classes, bool for_dx) {
+class_operand job::pack_classes(int32_t worker, class_range classes, const double* norms, bool for_dx) const {
   float* packed = of_worker<float>(worker, layout_.worker_weights);
   float* weight_pairs = of_worker<float>(worker, layout_.worker_weight_pairs);
   float* scaled = of_worker<float>(worker, layout_.worker_scaled);
@@ -91,9 +100,7 @@ class_operand job::pack_classes(int32_t worker, class_range classes, bool for_dx
   for (int64_t c = 0; c < classes.count; c++) {
     float* row = packed + c * layout_.weight_ld;
     float* unit = rounded ? scaled + c % 2 * layout_.padded_dim : row;
-    const double length = kept_norm(classes.first + c);
-    if (!std::isfinite(length)) not_finite_ = true;
-    k_.scale(unit, weight(classes.first + c), length < COSFACE_ZERO_NORM ? 0 : 1 / length, p_.dim);
+    k_.scale(unit, weight(classes.first + c), norms[c] < COSFACE_ZERO_NORM ? 0 : 1 / norms[c], p_.dim);
     std::fill(unit + p_.dim, unit + layout_.padded_dim, 0.0f);
     if (rounded) k_.pair_along(row, unit, p_.dim);
     if (!pairs) continue;
@@ -106,65 +113,68 @@ class_operand job::pack_classes(int32_t worker, class_range classes, bool for_dx
   return {packed, layout_.weight_ld, packed, layout_.weight_ld, nullptr};
 }
 
-int64_t job::count_zeros(class_range classes) const {
-  int64_t zeros = 0;
-  for (int64_t c = classes.first; c < classes.first + classes.count; c++) zeros += kept_norm(c) < COSFACE_ZERO_NORM;
-  return zeros;
-}
-
 exponential_block job::block_in_pass_1(int32_t worker, class_range classes, row_range rows) const {
-  const int64_t columns = k_.tile_columns;
-  float* strip = of_worker<float>(worker, layout_.worker_strip);
-  if (!shape_.gradients) return {strip, columns, 0, nullptr, 0, nullptr, 0};
-  float* block = of_worker<float>(worker, layout_.worker_exponentials);
-  int64_t ld = layout_.scratch_ld;
-  if (plan_.keep) {
-    block =
-        at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld + gradient_products_.words(rows.first);
-    ld = layout_.exponential_ld;
-  }
-  if (gradients_in_fp32()) return {block, ld, columns, block, ld, block, ld};
-  return {strip, columns, 0, block, ld, of_worker<float>(worker, layout_.worker_exponential_pairs), layout_.columns_ld};
+  if (!shape_.gradients) return {};
+  exponential_block e{of_worker<float>(worker, layout_.worker_columns), layout_.columns_ld, nullptr, 0, true};
+  if (!plan_.keep) return e;
+  e.rows =
+      at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld + gradient_products_.words(rows.first);
+  e.rows_ld = layout_.exponential_ld;
+  return e;
 }
 
 // The base-2 logits of a class block against one panel of rows, targets taken out.
-logit_strip job::multiply_logits(const class_operand& w, class_range classes, int64_t row, float* strip, int64_t ld,
+logit_strip job::multiply_logits(int32_t worker, const class_operand& w, class_range classes, int64_t row,
                                  prefetch_queue& next) {
   const int64_t columns = k_.tile_columns, words = logit_products_.words(p_.dim);
   const int64_t depth = std::min(plan_.feature_depth, words);
   const float* operand = at<float>(layout_.logit_operand) + row * words;
-  for (int64_t d = 0; d < words; d += depth)
-    for_each_tile(classes.count, k_.tile_rows, [&](int64_t c, int64_t height) {
-      tile_product product{height,
-                           std::min(depth, words - d),
-                           w.rows + c * w.rows_ld + d,
-                           w.rows_ld,
-                           operand + d * columns,
-                           columns,
-                           strip + c * ld,
-                           ld,
-                           d > 0};
-      if (!shape_.gradients) next.attach(product);
-      logit_products_.multiply_rows(product);
-    });
-  const logit_strip logits{classes.count, strip, ld, w.factors, static_cast<int32_t>(classes.first), nullptr, nullptr};
-  take_targets(logits, row);
-  return logits;
+  float* strip = of_worker<float>(worker, layout_.worker_strip);
+  for (int64_t d = 0; d < words; d += depth) {
+    tile_product product{classes.count,
+                         std::min(depth, words - d),
+                         w.rows + d,
+                         w.rows_ld,
+                         operand + d * columns,
+                         columns,
+                         strip,
+                         columns,
+                         d > 0};
+    if (!shape_.gradients) next.attach(product, k_.tile_rows);
+    logit_products_.multiply_rows(product);
+  }
+  take_targets(strip, w, classes, row);
+  return {classes.count, strip, columns, w.factors, static_cast<int32_t>(classes.first), nullptr, nullptr};
 }
 
 // The targets of this strip step out of the softmax's sum; their fp32 logit stays known, because the
 // prediction compares it with logits of the same making.
-void job::take_targets(const logit_strip& strip, int64_t row) {
+void job::take_targets(float* strip, const class_operand& w, class_range classes, int64_t row) {
   const int64_t end = std::min<int64_t>(row + k_.tile_columns, block_.count);
   for (int64_t i = row; i < end; i++) {
-    const int64_t c = rows()[i].label - strip.first_class;
-    if (rows()[i].ignored || c < 0 || c >= strip.classes) continue;
-    float& logit = strip.logits[c * strip.ld + (i - row)];
-    const weight_factor factor = strip.factors ? strip.factors[c] : weight_factor{1, 0};
+    const int64_t c = rows()[i].label - classes.first;
+    if (rows()[i].ignored || c < 0 || c >= classes.count) continue;
+    float& logit = strip[c * k_.tile_columns + (i - row)];
+    const weight_factor factor = w.factors ? w.factors[c] : weight_factor{1, 0};
     rows()[i].target_seen = std::fma(logit, factor.high, logit * factor.low);
     // Below every real logit, and 2^(it + shift) is 0, with any factor that reads_in_place allows.
     logit = no_logit;
   }
+}
+
+// In fp32 exponentials go straight to where products read them; for bf16 they wait in place for round_strip.
+void job::exponentiate(const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
+                       float* sums) const {
+  const int64_t start = panel * k_.tile_columns;
+  exponential_target target{};
+  if (shape_.gradients && !gradients_in_fp32()) {
+    target = {const_cast<float*>(strip.logits), strip.ld, nullptr, 0};
+  } else {
+    if (e.columns != nullptr) target = {e.columns + start, e.columns_ld, nullptr, 0};
+    if (e.rows != nullptr && e.rows_are_kept) target.far = e.rows + start, target.far_ld = e.rows_ld;
+    if (e.rows != nullptr && !e.rows_are_kept) target.near = e.rows + start, target.near_ld = e.rows_ld;
+  }
+  k_.exponentials(strip, at<float>(layout_.shift) + row, sums, target);
 }
 
 // Returns whether the gradients need this strip. They can do without where, for each of its samples,
@@ -185,19 +195,16 @@ bool job::add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, 
   return false;
 }
 
-// A strip of exponentials in bf16; in fp32 it already lies where the products read it.
-void job::round_strip(const exponential_block& e, int64_t classes, int64_t panel, bool for_dx, bool for_dw) const {
+void job::round_strip(const logit_strip& strip, const exponential_block& e, int64_t panel) const {
   if (gradients_in_fp32()) return;
-  const int64_t columns = k_.tile_columns;
-  const float* strip = e.strips + panel * e.strip_step;
-  if (for_dw)
-    for (int64_t c = 0; c < classes; c++)
-      k_.pair_along(e.rows + c * e.rows_ld + gradient_products_.words(panel * columns), strip + c * e.strip_ld,
-                    columns);
-  if (for_dx)
-    for (int64_t c = 0; c < classes; c += 2)
-      k_.pair_across(e.columns + c / 2 * e.columns_ld + panel * columns, strip + c * e.strip_ld,
-                     c + 1 < classes ? strip + (c + 1) * e.strip_ld : nullptr, columns);
+  const int64_t start = panel * k_.tile_columns, columns = k_.tile_columns;
+  if (e.rows != nullptr)
+    for (int64_t c = 0; c < strip.classes; c++)
+      k_.pair_along(e.rows + c * e.rows_ld + gradient_products_.words(start), strip.logits + c * strip.ld, columns);
+  if (e.columns != nullptr)
+    for (int64_t c = 0; c < strip.classes; c += 2)
+      k_.pair_across(e.columns + c / 2 * e.columns_ld + start, strip.logits + c * strip.ld,
+                     c + 1 < strip.classes ? strip.logits + (c + 1) * strip.ld : nullptr, columns);
 }
 
 void job::add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e,
@@ -206,21 +213,19 @@ void job::add_d_unit(const class_operand& w, class_range classes, row_range rows
   float* sum = at<float>(layout_.d_unit) + slab * layout_.padded_rows * layout_.unit_ld;
   const bool accumulate = filters() || classes.first > slab * plan_.class_slab;
   for_each_kept_run(classes.first, rows, [&](row_range run) {
-    for (int64_t d = 0; d < layout_.padded_dim; d += columns)
-      for_each_tile(run.count, k_.tile_rows, [&](int64_t start, int64_t height) {
-        const int64_t i = run.first + start;
-        tile_product product{height,
-                             gradient_products_.words(classes.count),
-                             e.columns + (i - rows.first),
-                             e.columns_ld,
-                             w.columns + d,
-                             w.columns_ld,
-                             sum + i * layout_.unit_ld + d,
-                             layout_.unit_ld,
-                             accumulate};
-        next.attach(product);
-        gradient_products_.multiply_columns(product);
-      });
+    for (int64_t d = 0; d < layout_.padded_dim; d += columns) {
+      tile_product product{run.count,
+                           gradient_products_.words(classes.count),
+                           e.columns + (run.first - rows.first),
+                           e.columns_ld,
+                           w.columns + d,
+                           w.columns_ld,
+                           sum + run.first * layout_.unit_ld + d,
+                           layout_.unit_ld,
+                           accumulate};
+      next.attach(product, k_.tile_rows);
+      gradient_products_.multiply_columns(product);
+    }
   });
 }
 

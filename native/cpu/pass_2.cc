@@ -34,27 +34,25 @@ void job::pass_2(int32_t worker, class_range classes, int64_t task_end) {
 }
 
 exponential_block job::kept_block(class_range classes) const {
-  exponential_block e{};
-  e.rows = at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld;
-  e.rows_ld = layout_.exponential_ld;
-  return e;
+  return {nullptr, 0, at<float>(layout_.exponentials) + classes.first * layout_.exponential_ld, layout_.exponential_ld,
+          true};
 }
 
 // The exponentials of a class block once more, for all rows of the row block.
 exponential_block job::recompute(int32_t worker, class_range classes) {
   const int64_t columns = k_.tile_columns;
-  const exponential_block e = block_in_pass_1(worker, classes, {0, block_.count});
-  const class_operand w = operand_of(worker, classes, false);
+  const exponential_block e{nullptr, 0, of_worker<float>(worker, layout_.worker_rows), layout_.exponential_ld, false};
+  const class_operand w = operand_of(worker, classes, norms_of(worker, classes, false), false);
   for_each_kept_run(classes.first, {0, block_.count}, [&](row_range run) {
     for (int64_t row = run.first; row < run.first + run.count; row += columns) {
       float best[largest_tile_columns] = {}, sums[largest_tile_columns];
       int32_t best_class[largest_tile_columns] = {};
       prefetch_queue none;
-      logit_strip logits = multiply_logits(w, classes, row, e.strips + row / columns * e.strip_step, e.strip_ld, none);
+      logit_strip logits = multiply_logits(worker, w, classes, row, none);
       logits.best = best;
       logits.best_class = best_class;
-      k_.exponentials(logits, at<float>(layout_.shift) + row, sums);
-      round_strip(e, classes.count, row / columns, false, true);
+      exponentiate(logits, row, e, row / columns, sums);
+      round_strip(logits, e, row / columns);
     }
   });
   return e;
@@ -63,7 +61,7 @@ exponential_block job::recompute(int32_t worker, class_range classes) {
 // Puts the corrected exponentials of a class block where the product reads them.
 void job::apply_corrections(class_range classes, const exponential_block& e) const {
   const int64_t first = classes.first / plan_.class_slab * layout_.padded_rows;
-  const bool in_place = reads_in_place(classes);
+  const bool in_place = is_in_place(classes);
   for (int64_t i = 0; i < block_.count; i++) {
     const float corrected = at<float>(layout_.corrected)[first + i];
     const int64_t c = at<int32_t>(layout_.best_class)[first + i] - classes.first;
@@ -81,20 +79,13 @@ void job::multiply_d_weights(const float* e, int64_t ld, class_range classes, fl
     const int64_t depth = std::min(plan_.sample_depth, words);
     for (int64_t d = 0; d < layout_.padded_dim; d += columns) {
       const float* operand = at<float>(layout_.gradient_operand) + d * block_words;
-      for (int64_t k = 0; k < words; k += depth)
-        for_each_tile(classes.count, k_.tile_rows, [&](int64_t c, int64_t height) {
-          tile_product tile{height,
-                            std::min(depth, words - k),
-                            e + c * ld + start + k,
-                            ld,
-                            operand + (start + k) * columns,
-                            columns,
-                            product + c * layout_.product_ld + d,
-                            layout_.product_ld,
-                            !first_run || k > 0};
-          next.attach(tile);
-          gradient_products_.multiply_rows(tile);
-        });
+      for (int64_t k = 0; k < words; k += depth) {
+        tile_product tiles{
+            classes.count, std::min(depth, words - k), e + start + k,      ld, operand + (start + k) * columns, columns,
+            product + d,   layout_.product_ld,         !first_run || k > 0};
+        next.attach(tiles, k_.tile_rows);
+        gradient_products_.multiply_rows(tiles);
+      }
     }
     first_run = false;
   });
@@ -105,7 +96,7 @@ void job::finish_classes(int32_t worker, class_range classes, const float* produ
   const int32_t* order = at<int32_t>(layout_.label_order);
   const auto below = [this](int32_t i, int64_t label) { return rows()[i].label < label; };
   int64_t target = std::lower_bound(order, order + block_.count, classes.first, below) - order;
-  const bool first = block_.first == 0, in_place = reads_in_place(classes);
+  const bool first = block_.first == 0, in_place = is_in_place(classes);
   for (int64_t c = classes.first; c < classes.first + classes.count; c++, product += layout_.product_ld) {
     row_range targets{target, 0};
     for (; target < block_.count && rows()[order[target]].label == c; target++) targets.count++;

@@ -1,6 +1,7 @@
 #include "cpu/plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <numbers>
@@ -167,7 +168,6 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   const product_kernels &logits = logit_products(s, k), &gradients = gradient_products(s, k);
   const int64_t columns = k.tile_columns, pair_rows = ceil_div(plan.class_block, 2);
   const bool bf16_gradients = s.gradients && gradients.values_per_word == 2;
-  const bool fp32_strips_stay = s.gradients && !bf16_gradients;
   workspace_layout l{};
   l.padded_dim = round_up(s.dim, columns);
   l.padded_rows = round_up(plan.row_block, plan.row_group);
@@ -175,7 +175,6 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.weight_ld = stride_of(logits.words(l.padded_dim));
   l.pair_ld = stride_of(l.padded_dim);
   l.exponential_ld = stride_of(gradients.words(l.padded_rows));
-  l.scratch_ld = l.exponential_ld;
   l.columns_ld = stride_of(plan.row_group);
   l.unit_ld = stride_of(l.padded_dim);
   l.product_ld = stride_of(l.padded_dim);
@@ -191,6 +190,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.corrected = shared.take(l.slabs * l.padded_rows, 4);
   l.kept_panels = shared.take(s.filter ? ceil_div(s.classes, plan.class_block) * (l.padded_rows / columns) : 0, 1);
   l.norms = shared.take(plan.keep_norms ? s.classes : 0, 8);
+  l.norms_known = shared.take(plan.keep_norms ? ceil_div(s.classes, plan.class_block) : 0, sizeof(std::atomic<bool>));
   l.logit_operand = shared.take(l.padded_rows * logits.words(s.dim), 4);
   l.gradient_operand = shared.take(s.gradients ? l.padded_dim * gradients.words(l.padded_rows) : 0, 4);
   l.d_unit = shared.take(s.gradients ? l.slabs * l.unit_ld * l.padded_rows : 0, 4);
@@ -201,9 +201,10 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.worker_weights = worker.take(plan.class_block * l.weight_ld, 4);
   l.worker_factors = worker.take(plan.class_block, sizeof(weight_factor));
   l.worker_weight_pairs = worker.take(bf16_gradients ? pair_rows * l.pair_ld : 0, 4);
-  l.worker_strip = worker.take(fp32_strips_stay && !plan.row_shift ? 0 : plan.class_block * columns, 4);
-  l.worker_exponentials = worker.take(s.gradients && !plan.keep ? plan.class_block * l.scratch_ld : 0, 4);
-  l.worker_exponential_pairs = worker.take(bf16_gradients ? pair_rows * l.columns_ld : 0, 4);
+  l.worker_strip = worker.take(plan.class_block * columns, 4);
+  l.worker_columns = worker.take(s.gradients ? gradients.words(plan.class_block) * l.columns_ld : 0, 4);
+  l.worker_rows = worker.take(s.gradients && !plan.keep ? plan.class_block * l.exponential_ld : 0, 4);
+  l.worker_norms = worker.take(plan.class_block, 8);
   l.worker_product = worker.take(s.gradients ? plan.turn_classes * l.product_ld : 0, 4);
   l.worker_scaled = worker.take(2 * l.padded_dim, 4);
   l.worker_rounded = worker.take(l.padded_dim, 4);

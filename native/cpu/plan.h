@@ -35,8 +35,7 @@ struct workspace_layout {
   int64_t exponential_ld;  // stride of the kept exponentials [C][.]
   int64_t weight_ld;       // stride of a packed class block [class_block][.]
   int64_t pair_ld;         // stride of its bf16 form for dx [class_block / 2][.]
-  int64_t scratch_ld;      // stride of a worker's own exponentials [class_block][.]
-  int64_t columns_ld;      // stride of their bf16 form for dx [class_block / 2][.]
+  int64_t columns_ld;      // stride of a worker's exponentials for dx [words of class_block][.]
   int64_t unit_ld;         // stride of pass 1's dx
   int64_t product_ld;      // stride of a block of dw
 
@@ -51,6 +50,7 @@ struct workspace_layout {
   int64_t corrected;         // float [slabs][padded_rows], the best's exponential from double, or none
   int64_t kept_panels;       // uint8 [class blocks][padded_rows / NR], what the gradient filter keeps
   int64_t norms;             // double [C] where kept
+  int64_t norms_known;       // std::atomic<bool> [class blocks] where kept
   int64_t logit_operand;     // [padded_rows / NR][words of D][NR]: s log2(e) x^, features down
   int64_t gradient_operand;  // [padded_dim / NR][words of Nb][NR]: x^ times each row's factor, samples down
   int64_t d_unit;            // float [slabs][padded_rows][unit_ld]: pass 1's dx, unnormalised
@@ -59,17 +59,18 @@ struct workspace_layout {
   // one per worker, at workers + worker * worker_bytes
   int64_t workers;
   int64_t worker_bytes;
-  int64_t worker_weights;            // [class_block][weight_ld]: w^, zero-padded
-  int64_t worker_factors;            // weight_factor [class_block]
-  int64_t worker_weight_pairs;       // bf16 gradients: [class_block / 2][pair_ld], two classes a word
-  int64_t worker_strip;              // float [class_block][NR], where strips do not stay
-  int64_t worker_exponentials;       // [class_block][scratch_ld] where not kept
-  int64_t worker_exponential_pairs;  // bf16 gradients: [class_block / 2][columns_ld]
-  int64_t worker_product;            // float [turn_classes][product_ld]: dw before projection
-  int64_t worker_scaled;             // float [2][padded_dim]
-  int64_t worker_rounded;            // words of D
-  int64_t worker_row;                // double [D]
-  int64_t worker_unit_row;           // double [D]
+  int64_t worker_weights;       // [class_block][weight_ld]: w^, zero-padded
+  int64_t worker_factors;       // weight_factor [class_block]
+  int64_t worker_weight_pairs;  // bf16 gradients: [class_block / 2][pair_ld], two classes a word
+  int64_t worker_strip;         // float [class_block][NR]: logits
+  int64_t worker_columns;       // [words of class_block][columns_ld]: exponentials for dx
+  int64_t worker_rows;          // [class_block][exponential_ld]: those for dw, where not kept
+  int64_t worker_norms;         // double [class_block]
+  int64_t worker_product;       // float [turn_classes][product_ld]: dw before projection
+  int64_t worker_scaled;        // float [2][padded_dim]
+  int64_t worker_rounded;       // words of D
+  int64_t worker_row;           // double [D]
+  int64_t worker_unit_row;      // double [D]
 
   int64_t bytes;
 };

@@ -17,7 +17,6 @@ void job::prepare_rows(thread_team& team) {
   if (not_finite_) return;
   if (filters()) order_rows();
   team.for_each(panels(block_.count), [this](int32_t worker, int64_t panel) { pack_panel(worker, panel); });
-  find_norms(team);
   if (plan_.row_shift)
     find_row_shifts(team);
   else
@@ -78,17 +77,6 @@ void job::pack_panel(int32_t worker, int64_t panel) {
     }
     for (int64_t k = 0; k < words; k++) operand[k * columns + lane] = source[k];
   }
-}
-
-// Ahead of pass 1 where several of its tasks share a class; else pass 1 does it in passing.
-void job::find_norms(thread_team& team) {
-  if (!plan_.keep_norms || norms_known_) return;
-  if (block_.count <= plan_.row_group && !plan_.row_shift) return;
-  team.for_each((p_.classes + plan_.class_block - 1) / plan_.class_block, [this](int32_t, int64_t block) {
-    const int64_t first = block * plan_.class_block;
-    find_norms_of({first, std::min(plan_.class_block, p_.classes - first)});
-  });
-  norms_known_ = true;
 }
 
 // s too large for one shift: each row's largest negative logit is brought to about 0.

@@ -24,7 +24,7 @@ struct strip {
     sum.assign(columns, -1);
     const std::vector<float> shifts(columns, shift);
     k.exponentials({classes, powers.data(), columns, nullptr, 100, best.data(), best_class.data()}, shifts.data(),
-                   sum.data());
+                   sum.data(), {powers.data(), columns, nullptr, 0});
   }
 
   int64_t columns, classes;

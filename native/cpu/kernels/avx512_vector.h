@@ -30,6 +30,8 @@ struct vector {
   static COSFACE_LANE type zero() { return _mm512_setzero_ps(); }
   static COSFACE_LANE type load(const float* p) { return _mm512_loadu_ps(p); }
   static COSFACE_LANE void store(float* p, type v) { _mm512_storeu_ps(p, v); }
+  static COSFACE_LANE void stream(float* p, type v) { _mm512_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static COSFACE_LANE type broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return _mm512_fmadd_ps(a, b, c); }
   static COSFACE_LANE type add(type a, type b) { return _mm512_add_ps(a, b); }

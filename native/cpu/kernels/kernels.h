@@ -5,7 +5,7 @@
 // neighbours along the depth of the product, the first in the low half. Strides and depths count words.
 //
 // Buffers handed to the products are padded: a tile always has `tile_columns` (NR) columns, so no
-// kernel here masks a column. Row counts are ragged: 1 .. tile_rows (MR).
+// kernel here masks a column. Rows are cut into tiles of nearly equal height, at most tile_rows (MR).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace cosface {
 
-// C[r, 0..NR) (+)= sum_k A(r, k) B[k, 0..NR)   for r < rows <= MR; C in fp32
+// C[r, 0..NR) (+)= sum_k A(r, k) B[k, 0..NR)   for r < rows; C in fp32
 struct tile_product {
   int64_t rows;
   int64_t depth;
@@ -24,10 +24,12 @@ struct tile_product {
   int64_t ldb;
   float* c;
   int64_t ldc;
-  bool accumulate;                 // add to C instead of overwriting it
-  const char* prefetch = nullptr;  // one cache line is brought into L2 at each of the first steps of the depth
-  int64_t prefetch_step = 0;       // bytes from one to the next
+  bool accumulate;  // add to C instead of overwriting it
+  // Brought into L2 along the way, a cache line a step of the depth, as far as the steps reach.
+  const char *prefetch = nullptr, *prefetch_end = nullptr;
 };
+
+constexpr int64_t cache_line = 64;
 
 struct product_kernels {
   int64_t values_per_word;  // 1 for fp32, 2 for bf16
@@ -45,12 +47,20 @@ struct weight_factor {
 // A strip of NR samples (columns) by a block of classes (rows).
 struct logit_strip {
   int64_t classes;
-  float* logits;  // [classes, ld] base-2 logits s log2(e) cos_ic, times |w_c| where there are factors
+  const float* logits;  // [classes, ld] base-2 logits s log2(e) cos_ic, times |w_c| where there are factors
   int64_t ld;
   const weight_factor* factors;  // [classes], or null where w was normalised
   int32_t first_class;
   float* best;          // [NR] in and out: the largest logit so far
   int32_t* best_class;  // [NR] its lowest class
+};
+
+// Where a strip of exponentials goes; null: nowhere.
+struct exponential_target {
+  float* near;  // [classes, near_ld], to be read at once; may be the logits themselves
+  int64_t near_ld;
+  float* far;  // [classes, far_ld], past the caches, aligned as vectors are
+  int64_t far_ld;
 };
 
 // Of a row that was summed in fp32, against the vector it is to be projected along.
@@ -66,10 +76,12 @@ struct cpu_kernels {
 
   // Updates best and best_class only.
   void (*maxima)(const logit_strip&);
-  // Also replaces each logit z by 2^(z + shift), times its factor where there are factors, and writes the
-  // column sums of the 2^(z + shift). shift [NR] holds whole numbers; sum [NR] is overwritten. Terms below
-  // 2^-125 become 0.
-  void (*exponentials)(const logit_strip&, const float* shift, float* sum);
+  // Also writes 2^(z + shift) of each logit z, times its factor where there are factors, and the column
+  // sums of the 2^(z + shift). shift [NR] holds whole numbers; sum [NR] is overwritten. Terms below 2^-125
+  // become 0.
+  void (*exponentials)(const logit_strip&, const float* shift, float* sum, const exponential_target&);
+  // Before another thread may read what went past the caches.
+  void (*fence)();
 
   // Rounding to bf16, to nearest even. words[k] = (row[2k], row[2k + 1]); an odd end gets a partner 0.
   void (*pair_along)(float* words, const float* row, int64_t n);

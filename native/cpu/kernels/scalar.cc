@@ -25,6 +25,8 @@ struct vector {
     return v;
   }
   static void store(float* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
+  static void stream(float* p, const type& v) { store(p, v); }
+  static void fence() {}
   static type broadcast(const float* p) { return {{*p, *p, *p, *p}}; }
   static type fma(const type& a, const type& b, const type& c) {
     type v;

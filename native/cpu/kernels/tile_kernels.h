@@ -4,8 +4,8 @@
 //
 //   vector::width       floats in a vector; a tile has two vectors a row, NR = 2 width
 //   vector::tile_rows   MR; MR * 2 accumulators + 2 operands + 1 broadcast fit the registers
-//   zero, load, store, broadcast, fma(a, b, c) = a * b + c, add, exp2, take_greater, index
-//   dot_pairs(a, b, c) = a.low b.low + a.high b.high + c where the processor multiplies bf16, else
+//   zero, load, store, stream (past the caches, aligned) and fence, broadcast, fma(a, b, c) = a * b + c, add, exp2,
+//   take_greater, index dot_pairs(a, b, c) = a.low b.low + a.high b.high + c where the processor multiplies bf16, else
 //   low_half, high_half: the bf16 values of each word as fp32
 //   vector::wide        doubles: width, zero, load (from float or double), store, broadcast, fma, add, sum
 //
@@ -16,9 +16,11 @@
 //           relative error <= 128 * 2^-24 at worst); blocks are added in double by the driver.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "cpu/kernels/kernels.h"
 
@@ -133,7 +135,9 @@ void multiply_tile(const tile_product& p) {
   COSFACE_UNROLL
   for (int g = 0; g < sums::groups; g++) a[g] = p.a + (by_rows ? 4 * g * p.lda : 0);
   const float* b = p.b;
-  const char* ahead = p.prefetch != nullptr ? p.prefetch : reinterpret_cast<const char*>(p.b);
+  const bool prefetches = p.prefetch < p.prefetch_end;
+  const char* ahead = prefetches ? p.prefetch : reinterpret_cast<const char*>(p.b);
+  const int64_t ahead_step = prefetches ? cache_line : 0;
   const int64_t ldb = p.ldb;
   constexpr int unroll = 4;
   int64_t k = 0;
@@ -148,7 +152,7 @@ void multiply_tile(const tile_product& p) {
       }
       b += ldb;
       COSFACE_PREFETCH(ahead);
-      ahead += p.prefetch_step;
+      ahead += ahead_step;
     }
     if (by_rows) {
       COSFACE_UNROLL
@@ -174,17 +178,34 @@ void multiply_tile(const tile_product& p) {
   }
 }
 
-template <class words, bool by_rows, int rows = vector::tile_rows>
-void multiply(const tile_product& p) {
-  if constexpr (rows > 1) {
-    if (p.rows < rows) return multiply<words, by_rows, rows - 1>(p);
+template <class words, bool by_rows>
+struct tiles_by_height {
+  using function = void (*)(const tile_product&);
+
+  template <int... below>
+  static constexpr std::array<function, sizeof...(below)> table(std::integer_sequence<int, below...>) {
+    return {multiply_tile<words, below + 1, by_rows>...};
   }
-  multiply_tile<words, rows, by_rows>(p);
+  static constexpr auto of = table(std::make_integer_sequence<int, vector::tile_rows>());
+};
+
+template <class words, bool by_rows>
+void multiply(const tile_product& p) {
+  const int64_t tiles = (p.rows + vector::tile_rows - 1) / vector::tile_rows;
+  const int64_t height = p.rows / tiles, taller = p.rows % tiles;
+  tile_product tile = p;
+  for (int64_t t = 0; t < tiles; t++) {
+    tile.rows = height + (t < taller);
+    tiles_by_height<words, by_rows>::of[tile.rows - 1](tile);
+    tile.a += by_rows ? tile.rows * p.lda : tile.rows;
+    tile.c += tile.rows * p.ldc;
+    if (tile.prefetch < tile.prefetch_end) tile.prefetch += p.depth * cache_line;
+  }
 }
 
 // Maxima and, if asked for, exponentials and their sums, in one sweep over the strip.
 template <bool exponentials_too, bool factors_too>
-COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) {
+COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum, const exponential_target& target) {
   using type = typename vector::type;
   constexpr int width = vector::width;
   type best0 = vector::load(s.best), best1 = vector::load(s.best + width);
@@ -192,7 +213,7 @@ COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) 
   type shift0 = vector::zero(), shift1 = vector::zero(), sum0 = vector::zero(), sum1 = vector::zero();
   if constexpr (exponentials_too) shift0 = vector::load(shift), shift1 = vector::load(shift + width);
   for (int64_t c = 0; c < s.classes; c++) {
-    float* z = s.logits + c * s.ld;
+    const float* z = s.logits + c * s.ld;
     const typename vector::index here = vector::broadcast_index(s.first_class + static_cast<int32_t>(c));
     type z0 = vector::load(z), z1 = vector::load(z + width), high = vector::zero();
     if constexpr (factors_too) {
@@ -211,8 +232,14 @@ COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) 
         e0 = vector::fma(e0, high, vector::zero());
         e1 = vector::fma(e1, high, vector::zero());
       }
-      vector::store(z, e0);
-      vector::store(z + width, e1);
+      if (target.near != nullptr) {
+        vector::store(target.near + c * target.near_ld, e0);
+        vector::store(target.near + c * target.near_ld + width, e1);
+      }
+      if (target.far != nullptr) {
+        vector::stream(target.far + c * target.far_ld, e0);
+        vector::stream(target.far + c * target.far_ld + width, e1);
+      }
     }
   }
   vector::store(s.best, best0);
@@ -223,11 +250,11 @@ COSFACE_INLINE void sweep(const logit_strip& s, const float* shift, float* sum) 
 }
 
 void maxima(const logit_strip& s) {
-  s.factors ? sweep<false, true>(s, nullptr, nullptr) : sweep<false, false>(s, nullptr, nullptr);
+  s.factors ? sweep<false, true>(s, nullptr, nullptr, {}) : sweep<false, false>(s, nullptr, nullptr, {});
 }
 
-void exponentials(const logit_strip& s, const float* shift, float* sum) {
-  s.factors ? sweep<true, true>(s, shift, sum) : sweep<true, false>(s, shift, sum);
+void exponentials(const logit_strip& s, const float* shift, float* sum, const exponential_target& target) {
+  s.factors ? sweep<true, true>(s, shift, sum, target) : sweep<true, false>(s, shift, sum, target);
 }
 
 // The bits of the nearest bf16 in the upper half; finite values only.
@@ -373,6 +400,7 @@ constexpr cpu_kernels make_kernels(cosface_isa isa) {
           make_product_kernels<bf16_pairs<vector>>(),
           maxima,
           exponentials,
+          vector::fence,
           pair_along,
           pair_across,
           scale,
