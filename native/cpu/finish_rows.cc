@@ -134,18 +134,21 @@ void job::pack_gradient_operand(int32_t worker, int64_t panel) {
   std::fill_n(scaled, 2 * layout_.padded_dim, 0.0f);
   for (int64_t i = first; i < end; i += together) {
     for (int64_t k = 0; k < together; k++) {
-      const row_state* row = i + k < end ? &rows()[i + k] : nullptr;
-      const double factor = row ? row->negative_factor / gradient_unit_ * row->inverse_norm : 0;
-      if (row) k_.scale(scaled + k * layout_.padded_dim, embedding(*row), factor, p_.dim);
+      float* out = scaled + k * layout_.padded_dim;
+      if (i + k >= end) {
+        std::fill_n(out, p_.dim, 0.0f);
+        continue;
+      }
+      const row_state& row = rows()[i + k];
+      k_.scale(out, embedding(row), row.negative_factor / gradient_unit_ * row.inverse_norm, p_.dim);
     }
-    const bool partner = i + 1 < end;
     for (int64_t d = 0; d < layout_.padded_dim; d += columns) {
       float* out =
           at<float>(layout_.gradient_operand) + (d / columns * block_words + gradient_products_.words(i)) * columns;
       if (together == 1)
         std::copy_n(scaled + d, columns, out);
       else
-        k_.pair_across(out, scaled + d, partner ? scaled + layout_.padded_dim + d : nullptr, columns);
+        k_.pair_across(out, scaled + d, scaled + layout_.padded_dim + d, columns);
     }
   }
 }

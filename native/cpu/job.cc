@@ -45,6 +45,7 @@ cosface_status job::run(cosface_error* error) {
   if (shape_.gradients && p_.batch == 0) std::fill_n(results_.d_weights, p_.classes * p_.dim, 0.0f);
   results_.reduced_loss = 0;
 
+  if (shape_.gradients && !gradients_in_fp32()) std::fill_n(at<float>(layout_.zeros), layout_.padded_dim, 0.0f);
   if (plan_.keep_norms)
     for (int64_t block = 0; block * plan_.class_block < p_.classes; block++)
       new (at<std::atomic<bool>>(layout_.norms_known) + block) std::atomic<bool>(false);

@@ -104,10 +104,11 @@ class_operand job::pack_classes(int32_t worker, class_range classes, const doubl
     std::fill(unit + p_.dim, unit + layout_.padded_dim, 0.0f);
     if (rounded) k_.pair_along(row, unit, p_.dim);
     if (!pairs) continue;
-    const bool last = c + 1 == classes.count;
-    if (c % 2 == 0 && !last) continue;
-    const float* low = c % 2 == 0 ? unit : rounded ? scaled : row - layout_.weight_ld;
-    k_.pair_across(weight_pairs + c / 2 * layout_.pair_ld, low, c % 2 == 0 ? nullptr : unit, layout_.padded_dim);
+    const float* previous = rounded ? scaled : row - layout_.weight_ld;
+    if (c % 2 == 1)
+      k_.pair_across(weight_pairs + c / 2 * layout_.pair_ld, previous, unit, layout_.padded_dim);
+    else if (c + 1 == classes.count)
+      k_.pair_across(weight_pairs + c / 2 * layout_.pair_ld, unit, at<float>(layout_.zeros), layout_.padded_dim);
   }
   if (pairs) return {packed, layout_.weight_ld, weight_pairs, layout_.pair_ld, nullptr};
   return {packed, layout_.weight_ld, packed, layout_.weight_ld, nullptr};
@@ -197,14 +198,12 @@ bool job::add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, 
 
 void job::round_strip(const logit_strip& strip, const exponential_block& e, int64_t panel) const {
   if (gradients_in_fp32()) return;
-  const int64_t start = panel * k_.tile_columns, columns = k_.tile_columns;
+  const int64_t start = panel * k_.tile_columns;
+  rounded_target target{};
   if (e.rows != nullptr)
-    for (int64_t c = 0; c < strip.classes; c++)
-      k_.pair_along(e.rows + c * e.rows_ld + gradient_products_.words(start), strip.logits + c * strip.ld, columns);
-  if (e.columns != nullptr)
-    for (int64_t c = 0; c < strip.classes; c += 2)
-      k_.pair_across(e.columns + c / 2 * e.columns_ld + start, strip.logits + c * strip.ld,
-                     c + 1 < strip.classes ? strip.logits + (c + 1) * strip.ld : nullptr, columns);
+    target.along = e.rows + gradient_products_.words(start), target.along_ld = e.rows_ld, target.far = e.rows_are_kept;
+  if (e.columns != nullptr) target.across = e.columns + start, target.across_ld = e.columns_ld;
+  k_.round_strip(strip.logits, strip.classes, strip.ld, target);
 }
 
 void job::add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e,

@@ -47,8 +47,10 @@ int64_t stride_of(int64_t words) { return words % crowded_stride == 0 ? words + 
 
 int64_t class_block_of(const call_shape& s, const cpu_kernels& k) {
   const block_sizes sizes = block_sizes_of(k.isa);
+  // A bf16 block is twice as long at the same bytes, which gives the products for dx the same depth in words.
+  const int64_t values = logit_products(s, k).values_per_word;
   const int64_t row_bytes = stride_of(round_up(s.dim, k.tile_columns)) * 4;
-  const int64_t fitting = std::min(sizes.class_block_bytes / row_bytes, sizes.largest_class_block);
+  const int64_t fitting = std::min(sizes.class_block_bytes / row_bytes, sizes.largest_class_block) * values;
   const int64_t whole_tiles = std::max<int64_t>(fitting / k.tile_rows, 1) * k.tile_rows;
   return std::min(whole_tiles, round_up(s.classes, k.tile_rows));
 }
@@ -189,6 +191,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.best_class = shared.take(l.slabs * l.padded_rows, 4);
   l.corrected = shared.take(l.slabs * l.padded_rows, 4);
   l.kept_panels = shared.take(s.filter ? ceil_div(s.classes, plan.class_block) * (l.padded_rows / columns) : 0, 1);
+  l.zeros = shared.take(bf16_gradients ? l.padded_dim : 0, 4);
   l.norms = shared.take(plan.keep_norms ? s.classes : 0, 8);
   l.norms_known = shared.take(plan.keep_norms ? ceil_div(s.classes, plan.class_block) : 0, sizeof(std::atomic<bool>));
   l.logit_operand = shared.take(l.padded_rows * logits.words(s.dim), 4);

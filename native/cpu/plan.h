@@ -49,6 +49,7 @@ struct workspace_layout {
   int64_t best_class;        // int32 [slabs][padded_rows]
   int64_t corrected;         // float [slabs][padded_rows], the best's exponential from double, or none
   int64_t kept_panels;       // uint8 [class blocks][padded_rows / NR], what the gradient filter keeps
+  int64_t zeros;             // float [padded_dim], the partner of an odd last class
   int64_t norms;             // double [C] where kept
   int64_t norms_known;       // std::atomic<bool> [class blocks] where kept
   int64_t logit_operand;     // [padded_rows / NR][words of D][NR]: s log2(e) x^, features down

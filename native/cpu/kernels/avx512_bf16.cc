@@ -2,9 +2,9 @@
 #if defined(__x86_64__) || defined(_M_X64)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bf16,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512bf16,fma"))), apply_to = function)
 #elif defined(__GNUC__)
-#pragma GCC target("avx512f,avx512bf16,fma")
+#pragma GCC target("avx512f,avx512bw,avx512bf16,fma")
 #endif
 
 #define COSFACE_AVX512_BF16 1

@@ -39,6 +39,16 @@ struct vector {
 #if defined(COSFACE_AVX512_BF16)
   static COSFACE_LANE type dot_pairs(type a, type b, type c) { return _mm512_dpbf16_ps(c, as_pairs(a), as_pairs(b)); }
   static COSFACE_LANE __m512bh as_pairs(type words) { return std::bit_cast<__m512bh>(words); }
+  static COSFACE_LANE type pair_along(type first, type second) {
+    return std::bit_cast<type>(_mm512_cvtne2ps_pbh(second, first));
+  }
+  static COSFACE_LANE type pair_across(type low, type high) {
+    alignas(64) static constexpr uint16_t interleaved[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                             21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                             11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return std::bit_cast<type>(_mm512_permutexvar_epi16(_mm512_load_si512(interleaved),
+                                                        std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low))));
+  }
 #else
   static COSFACE_LANE type low_half(type words) {
     return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_castps_si512(words), 16));

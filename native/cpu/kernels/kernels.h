@@ -63,6 +63,15 @@ struct exponential_target {
   int64_t far_ld;
 };
 
+// Where a strip goes in bf16; null: nowhere.
+struct rounded_target {
+  float* along;  // [classes, along_ld], two samples a word; past the caches where far
+  int64_t along_ld;
+  bool far;
+  float* across;  // [classes / 2, across_ld], two classes a word
+  int64_t across_ld;
+};
+
 // Of a row that was summed in fp32, against the vector it is to be projected along.
 struct row_measure {
   double squared_length, along;  // sum . sum, sum . row
@@ -85,8 +94,10 @@ struct cpu_kernels {
 
   // Rounding to bf16, to nearest even. words[k] = (row[2k], row[2k + 1]); an odd end gets a partner 0.
   void (*pair_along)(float* words, const float* row, int64_t n);
-  // words[k] = (low[k], high[k]); high null: 0.
+  // words[k] = (low[k], high[k])
   void (*pair_across)(float* words, const float* low, const float* high, int64_t n);
+
+  void (*round_strip)(const float* strip, int64_t classes, int64_t ld, const rounded_target&);
 
   // out = row * factor, rounded once but for a few parts in 2^48
   void (*scale)(float* out, const float* row, double factor, int64_t n);

@@ -7,6 +7,8 @@
 //   zero, load, store, stream (past the caches, aligned) and fence, broadcast, fma(a, b, c) = a * b + c, add, exp2,
 //   take_greater, index dot_pairs(a, b, c) = a.low b.low + a.high b.high + c where the processor multiplies bf16, else
 //   low_half, high_half: the bf16 values of each word as fp32
+//   pair_along(a, b), pair_across(low, high): with dot_pairs, bf16 words of values that follow each other,
+//   and of values side by side
 //   vector::wide        doubles: width, zero, load (from float or double), store, broadcast, fma, add, sum
 //
 // Products  One pass over the depth; accumulators live in registers; no tails (buffers are padded).
@@ -266,16 +268,51 @@ COSFACE_INLINE float pair_bf16(float low, float high) {
   return std::bit_cast<float>(round_bf16(low) >> 16 | (round_bf16(high) & 0xffff0000u));
 }
 
+// The processor's own rounding where it has one (subnormals become 0), else as above. Written over the
+// type, as bf16_pairs.
+template <class v>
+COSFACE_INLINE typename v::type pair_vectors_along(const float* values) {
+  if constexpr (multiplies_pairs<v>) return v::pair_along(v::load(values), v::load(values + v::width));
+  float words[v::width];
+  for (int k = 0; k < v::width; k++) words[k] = pair_bf16(values[2 * k], values[2 * k + 1]);
+  return v::load(words);
+}
+
+template <class v>
+COSFACE_INLINE typename v::type pair_vectors_across(const float* low, const float* high) {
+  if constexpr (multiplies_pairs<v>) return v::pair_across(v::load(low), v::load(high));
+  float words[v::width];
+  for (int k = 0; k < v::width; k++) words[k] = pair_bf16(low[k], high[k]);
+  return v::load(words);
+}
+
 void pair_along(float* words, const float* row, int64_t n) {
-  for (int64_t k = 0; k < n / 2; k++) words[k] = pair_bf16(row[2 * k], row[2 * k + 1]);
-  if (n % 2) words[n / 2] = pair_bf16(row[n - 1], 0);
+  int64_t k = 0;
+  for (; k + 2 * vector::width <= n; k += 2 * vector::width)
+    vector::store(words + k / 2, pair_vectors_along<vector>(row + k));
+  for (int64_t word = k / 2; word < n / 2; word++) words[word] = pair_bf16(row[2 * word], row[2 * word + 1]);
+  if (n % 2 == 1) words[n / 2] = pair_bf16(row[n - 1], 0);
 }
 
 void pair_across(float* words, const float* low, const float* high, int64_t n) {
-  if (high != nullptr)
-    for (int64_t k = 0; k < n; k++) words[k] = pair_bf16(low[k], high[k]);
-  else
-    for (int64_t k = 0; k < n; k++) words[k] = pair_bf16(low[k], 0);
+  int64_t k = 0;
+  for (; k + vector::width <= n; k += vector::width)
+    vector::store(words + k, pair_vectors_across<vector>(low + k, high + k));
+  for (; k < n; k++) words[k] = pair_bf16(low[k], high[k]);
+}
+
+void round_strip(const float* strip, int64_t classes, int64_t ld, const rounded_target& target) {
+  static constexpr float none[tile_columns] = {};
+  for (int64_t c = 0; c < classes; c++) {
+    const float* row = strip + c * ld;
+    if (target.along != nullptr) {
+      const typename vector::type words = pair_vectors_along<vector>(row);
+      float* out = target.along + c * target.along_ld;
+      target.far ? vector::stream(out, words) : vector::store(out, words);
+    }
+    if (target.across != nullptr && c % 2 == 0)
+      pair_across(target.across + c / 2 * target.across_ld, row, c + 1 < classes ? row + ld : none, tile_columns);
+  }
 }
 
 // The factor as the sum of two floats, so that fp32 arithmetic rounds the result once. Outside this
@@ -403,6 +440,7 @@ constexpr cpu_kernels make_kernels(cosface_isa isa) {
           vector::fence,
           pair_along,
           pair_across,
+          round_strip,
           scale,
           squared_norm,
           squared_length,
