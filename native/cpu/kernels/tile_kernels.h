@@ -310,8 +310,11 @@ void round_strip(const float* strip, int64_t classes, int64_t ld, const rounded_
       float* out = target.along + c * target.along_ld;
       target.far ? vector::stream(out, words) : vector::store(out, words);
     }
-    if (target.across != nullptr && c % 2 == 0)
-      pair_across(target.across + c / 2 * target.across_ld, row, c + 1 < classes ? row + ld : none, tile_columns);
+    if (target.across == nullptr || c % 2 == 1) continue;
+    const float* next = c + 1 < classes ? row + ld : none;
+    float* out = target.across + c / 2 * target.across_ld;
+    vector::store(out, pair_vectors_across<vector>(row, next));
+    vector::store(out + vector::width, pair_vectors_across<vector>(row + vector::width, next + vector::width));
   }
 }
 
