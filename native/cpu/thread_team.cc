@@ -6,7 +6,35 @@
 #include <cstring>
 #include <exception>
 
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
 namespace cosface {
+namespace {
+
+void pause_processor() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Phases follow each other in microseconds, and a sleeping thread takes tens of them to wake. Where there
+// are more threads than processors, this is all that a phase can lose.
+constexpr int spins = 2000;
+
+template <class condition>
+bool spin_until(const condition& holds) {
+  for (int k = 0; k < spins; k++) {
+    if (holds()) return true;
+    pause_processor();
+  }
+  return false;
+}
+
+}  // namespace
 
 thread_team::thread_team(int32_t workers) {
   try {
@@ -21,6 +49,7 @@ thread_team::~thread_team() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
+    round_++;
   }
   start_.notify_all();
   for (std::thread& t : threads_) t.join();
@@ -36,26 +65,30 @@ void thread_team::for_each(int64_t count, const std::function<void(int32_t, int6
     task_ = &task;
     count_ = count;
     next_.store(0, std::memory_order_relaxed);
-    busy_ = static_cast<int32_t>(threads_.size());
+    busy_.store(static_cast<int32_t>(threads_.size()), std::memory_order_relaxed);
     round_++;
   }
   start_.notify_all();
   drain(0);
+  const auto done = [this] { return busy_.load(std::memory_order_acquire) == 0; };
+  if (spin_until(done)) return;
   std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return busy_ == 0; });
+  done_.wait(lock, done);
 }
 
 void thread_team::work(int32_t worker) {
-  int64_t seen = 0;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    start_.wait(lock, [&] { return stop_ || round_ != seen; });
+  for (int64_t seen = 0;; seen++) {
+    const auto started = [&] { return round_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(started)) {
+      std::unique_lock lock(mutex_);
+      start_.wait(lock, started);
+    }
     if (stop_) return;
-    seen = round_;
-    lock.unlock();
     drain(worker);
-    lock.lock();
-    if (--busy_ == 0) done_.notify_one();
+    if (busy_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+    // The lock keeps this from falling between the last look and the sleep of who waits.
+    const std::lock_guard lock(mutex_);
+    done_.notify_one();
   }
 }
 

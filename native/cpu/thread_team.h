@@ -32,11 +32,11 @@ class thread_team {
   std::mutex mutex_;
   std::condition_variable start_, done_;
   const std::function<void(int32_t, int64_t)>* task_ = nullptr;
-  std::atomic<int64_t> next_{0};
   int64_t count_ = 0;
-  int64_t round_ = 0;
-  int32_t busy_ = 0;
-  bool stop_ = false;
+  std::atomic<int64_t> next_{0};
+  std::atomic<int64_t> round_{0};  // counts the calls of for_each, and one more to stop
+  std::atomic<int32_t> busy_{0};
+  std::atomic<bool> stop_{false};
 };
 
 // COSFACE_THREADS where set, else one per processor; at least 1. Returns 0 if that variable is not a
