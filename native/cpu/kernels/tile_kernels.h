@@ -349,9 +349,9 @@ COSFACE_INLINE double add_up(const wide_type (&sum)[running_sums]) {
 COSFACE_INLINE double add_up(const typename vector::type (&sum)[running_sums]) {
   float lanes[vector::width];
   vector::store(lanes, vector::add(vector::add(sum[0], sum[1]), vector::add(sum[2], sum[3])));
-  double whole = 0;
-  for (int j = 0; j < vector::width; j++) whole += lanes[j];
-  return whole;
+  wide_type whole = wide::load(lanes);
+  for (int j = wide::width; j < vector::width; j += wide::width) whole = wide::add(whole, wide::load(lanes + j));
+  return wide::sum(whole);
 }
 
 template <class left, class right>
