@@ -18,6 +18,7 @@
         'native/cpu/kernels/avx2.cc',
         'native/cpu/kernels/avx512.cc',
         'native/cpu/kernels/avx512_bf16.cc',
+        'native/cpu/kernels/neon.cc',
         'native/cpu/kernels/scalar.cc',
         'native/cpu/machine_rates.cc',
         'native/cpu/margin_softmax.cc',

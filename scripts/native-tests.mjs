@@ -1,15 +1,25 @@
-// Builds and runs the C++ tests of native/test: as they are, and under the sanitizers.
+// Builds and runs the C++ tests of native/test: as they are, under the sanitizers, and for 64-bit Arm in an emulator.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { addTestCounts, root, run, StepError, skip } from './steps.mjs';
-import { findCmake } from './tools.mjs';
+import { findCmake, missingForAarch64 } from './tools.mjs';
 
-/** Sanitizer (COSFACE_SANITIZE) and its name for people. */
+/** Each run's folder in build-test, what CMake is told for it, and its name for people. */
 export const NATIVE_TEST_RUNS = [
-  { sanitizer: 'none', title: 'C++ tests' },
-  { sanitizer: 'address', title: 'C++ tests, AddressSanitizer and UndefinedBehaviorSanitizer' },
-  { sanitizer: 'thread', title: 'C++ tests, ThreadSanitizer' },
+  { folder: 'none', settings: ['COSFACE_SANITIZE=none'], title: 'C++ tests' },
+  {
+    folder: 'address',
+    settings: ['COSFACE_SANITIZE=address'],
+    title: 'C++ tests, AddressSanitizer and UndefinedBehaviorSanitizer',
+  },
+  { folder: 'thread', settings: ['COSFACE_SANITIZE=thread'], title: 'C++ tests, ThreadSanitizer' },
+  {
+    folder: 'aarch64',
+    settings: ['CMAKE_TOOLCHAIN_FILE=aarch64.cmake'],
+    title: 'C++ tests, aarch64 under qemu-user',
+    missing: missingForAarch64,
+  },
 ];
 
 /** Of all cases in a JUnit file of ctest, each of whose tests is one GoogleTest program. */
@@ -29,13 +39,14 @@ function countCases(junit) {
   return counts;
 }
 
-export function runNativeTests({ sanitizer, title }) {
-  if (!findCmake()) return skip(title, 'CMake is missing (Debian, Ubuntu: cmake)');
-  const folder = `build-test/${sanitizer}`;
+export function runNativeTests({ folder: name, settings, title, missing = () => undefined }) {
+  const lack = findCmake() ? missing() : 'CMake is missing (Debian, Ubuntu: cmake)';
+  if (lack) return skip(title, lack);
+  const folder = `build-test/${name}`;
   const junit = join(root, folder, 'junit.xml');
   rmSync(junit, { force: true });
   const jobs = String(availableParallelism());
-  run('cmake', ['-S', 'native/test', '-B', folder, `-DCOSFACE_SANITIZE=${sanitizer}`]);
+  run('cmake', ['-S', 'native/test', '-B', folder, ...settings.map((setting) => `-D${setting}`)]);
   run('cmake', ['--build', folder, '--parallel', jobs]);
   try {
     // By default CTest keeps 1 KiB of what a passing program says, and with it not its count of cases.

@@ -29,6 +29,15 @@ export function findMake() {
   return process.platform === 'win32' ? 'MSBuild' : firstThatAnswers(['make', 'gmake']);
 }
 
+/** What the C++ tests for 64-bit Arm (native/test/aarch64.cmake) want and this machine lacks, in words. */
+export function missingForAarch64() {
+  const wanted = { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu', 'qemu-aarch64': 'qemu-user' };
+  const missing = Object.keys(wanted).filter((program) => !answers(program));
+  if (missing.length === 0) return undefined;
+  const packages = missing.map((program) => wanted[program]).join(' ');
+  return `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing (Debian, Ubuntu: ${packages})`;
+}
+
 /** Where Node's headers are: named by the user's npm settings, or installed along with this Node. */
 export function findNodeHeaders() {
   if (process.env.npm_config_nodedir) return process.env.npm_config_nodedir;

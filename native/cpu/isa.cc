@@ -92,6 +92,8 @@ const isa_entry isa_table[] = {
     {"avx2", &avx2_kernels, has_avx2},
     {"avx512", &avx512_kernels, has_avx512},
     {"avx512_bf16", &avx512_bf16_kernels, has_avx512_bf16},
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    {"neon", &neon_kernels, always},  // part of the base architecture
 #endif
 };
 

@@ -76,7 +76,8 @@ inline std::string first_difference(const kernel_results& a, const kernel_result
 // Every instruction set this processor runs. A new one in cosface_isa belongs in this list.
 inline std::vector<cosface_isa> supported_isas() {
   std::vector<cosface_isa> isas;
-  for (const cosface_isa isa : {COSFACE_ISA_SCALAR, COSFACE_ISA_AVX2, COSFACE_ISA_AVX512, COSFACE_ISA_AVX512_BF16})
+  for (const cosface_isa isa :
+       {COSFACE_ISA_SCALAR, COSFACE_ISA_AVX2, COSFACE_ISA_AVX512, COSFACE_ISA_AVX512_BF16, COSFACE_ISA_NEON})
     if (cosface_isa_supported(isa)) isas.push_back(isa);
   return isas;
 }

@@ -12,11 +12,7 @@
 
 #include <cstdint>
 
-#if defined(__GNUC__)
-#define COSFACE_LANE inline __attribute__((always_inline))
-#else
-#define COSFACE_LANE __forceinline
-#endif
+#include "cpu/kernels/exp2_polynomial.h"
 
 namespace cosface {
 namespace {
@@ -54,21 +50,13 @@ struct vector {
     best_index = _mm256_blendv_epi8(best_index, here, _mm256_castps_si256(greater));
   }
 
-  // 2^t for t <= 127: nearest whole number into the exponent, degree-6 polynomial (interpolating
-  // 2^f at the Chebyshev nodes of [-1/2, 1/2], exact at 0) for the rest; 0 below 2^-125.
+  // 2^t for t <= 127: nearest whole number into the exponent, a polynomial for the rest; 0 below 2^-125.
   static COSFACE_LANE type exp2(type t) {
     const type in_range = _mm256_cmp_ps(t, _mm256_set1_ps(-125.0f), _CMP_GE_OQ);
     const type whole = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const type f = _mm256_sub_ps(t, whole);
-    type p = _mm256_set1_ps(0.000154531634f);
-    p = fma(p, f, _mm256_set1_ps(0.00133908633f));
-    p = fma(p, f, _mm256_set1_ps(0.00961808302f));
-    p = fma(p, f, _mm256_set1_ps(0.0555035696f));
-    p = fma(p, f, _mm256_set1_ps(0.240226507f));
-    p = fma(p, f, _mm256_set1_ps(0.693147182f));
-    p = fma(p, f, _mm256_set1_ps(1.0f));
     const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
-    const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(p), exponent);
+    const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(exp2_fraction<vector>(f)), exponent);
     return _mm256_and_ps(_mm256_castsi256_ps(bits), in_range);
   }
 

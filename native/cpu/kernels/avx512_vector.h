@@ -9,11 +9,7 @@
 #include <bit>
 #include <cstdint>
 
-#if defined(__GNUC__)
-#define COSFACE_LANE inline __attribute__((always_inline))
-#else
-#define COSFACE_LANE __forceinline
-#endif
+#include "cpu/kernels/exp2_polynomial.h"
 
 // Some intrinsics are called in their masked form with all lanes on, because gcc 12 takes the plain ones
 // for reads of an uninitialised register.
@@ -73,14 +69,7 @@ struct vector {
     const __mmask16 in_range = _mm512_cmp_ps_mask(t, _mm512_set1_ps(-125.0f), _CMP_GE_OQ);
     const type whole = _mm512_maskz_roundscale_ps(in_range, t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const type f = _mm512_sub_ps(t, whole);
-    type p = _mm512_set1_ps(0.000154531634f);
-    p = fma(p, f, _mm512_set1_ps(0.00133908633f));
-    p = fma(p, f, _mm512_set1_ps(0.00961808302f));
-    p = fma(p, f, _mm512_set1_ps(0.0555035696f));
-    p = fma(p, f, _mm512_set1_ps(0.240226507f));
-    p = fma(p, f, _mm512_set1_ps(0.693147182f));
-    p = fma(p, f, _mm512_set1_ps(1.0f));
-    return _mm512_maskz_scalef_ps(in_range, p, whole);
+    return _mm512_maskz_scalef_ps(in_range, exp2_fraction<vector>(f), whole);
   }
 
   struct wide {

@@ -121,6 +121,8 @@ extern const cpu_kernels scalar_kernels;
 extern const cpu_kernels avx2_kernels;
 extern const cpu_kernels avx512_kernels;
 extern const cpu_kernels avx512_bf16_kernels;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+extern const cpu_kernels neon_kernels;
 #endif
 
 }  // namespace cosface
