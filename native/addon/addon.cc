@@ -2,9 +2,11 @@
 
 #include <string>
 
+#include "addon/call_arguments.h"
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
+#include "addon/search_job.h"
 #include "cosface/machine_rates.h"
 #include "cosface/margin_softmax.h"
 #include "tensorflow/margin_softmax_op.h"
@@ -49,6 +51,12 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceValue("abiVersion", Napi::Number::New(env, COSFACE_ABI_VERSION), napi_enumerable),
                            InstanceMethod("marginSoftmax", &addon::margin_softmax),
                            InstanceMethod("marginSoftmaxAsync", &addon::margin_softmax_async),
+                           InstanceMethod("topK", &addon::search<read_top_k>),
+                           InstanceMethod("topKAsync", &addon::search_async<read_top_k>),
+                           InstanceMethod("countAbove", &addon::search<read_count_above>),
+                           InstanceMethod("countAboveAsync", &addon::search_async<read_count_above>),
+                           InstanceMethod("impostorThresholds", &addon::search<read_impostor_thresholds>),
+                           InstanceMethod("impostorThresholdsAsync", &addon::search_async<read_impostor_thresholds>),
                            InstanceMethod("plan", &addon::plan),
                            InstanceMethod("info", &addon::info),
                            InstanceMethod("registerTensorflowOp", &addon::register_tensorflow_op),

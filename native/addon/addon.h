@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include "addon/search_job.h"
+
 namespace cosface {
 
 // One per environment (main thread, each worker, each load); holds no state.
@@ -13,6 +15,14 @@ class addon : public Napi::Addon<addon> {
  private:
   Napi::Value margin_softmax(const Napi::CallbackInfo& info);
   Napi::Value margin_softmax_async(const Napi::CallbackInfo& info);
+  template <read_search& read>
+  Napi::Value search(const Napi::CallbackInfo& info) {
+    return run_search_here(info, read);
+  }
+  template <read_search& read>
+  Napi::Value search_async(const Napi::CallbackInfo& info) {
+    return start_search_job(info, read);
+  }
   Napi::Value plan(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info);

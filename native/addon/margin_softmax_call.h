@@ -35,7 +35,4 @@ struct rate_request {
 
 rate_request read_rate_request(const Napi::Value& request);
 
-// The property as a boolean; false where absent. Throws COSFACE_OPTION_RANGE for any other kind.
-bool read_flag(const Napi::Object& call, const char* name);
-
 }  // namespace cosface

@@ -8,7 +8,6 @@
 namespace cosface {
 namespace {
 
-constexpr int64_t largest_count = INT32_MAX;
 constexpr int64_t largest_dim = 1 << 24;
 // Beyond, an fp32 cosine times s no longer tells neighbouring logits apart.
 constexpr double largest_scale = 1e6;
@@ -28,25 +27,6 @@ cosface_status check_vector(const char* argument, const float* values, int64_t c
   for (int64_t i = 0; i < count; i++)
     if (!std::isfinite(values[i])) return not_finite(argument, i, values[i], error);
   return COSFACE_OK;
-}
-
-cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
-                              cosface_error* error) {
-  for (int64_t k = 0; k < rows * dim; k++)
-    if (!std::isfinite(values[k]))
-      return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, k,
-                        "%s[%lld, %lld] is %s, expected a finite number. Check the data and, in training, the "
-                        "learning rate.",
-                        argument, static_cast<long long>(k / dim), static_cast<long long>(k % dim), spell(values[k]));
-  return COSFACE_OK;
-}
-
-cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
-                               cosface_error* error) {
-  if (value >= least && value <= largest) return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1,
-                    "%s (%s) is %lld, expected a whole number in [%lld, %lld].", argument, letter,
-                    static_cast<long long>(value), static_cast<long long>(least), static_cast<long long>(largest));
 }
 
 struct margin_range {
@@ -117,10 +97,48 @@ cosface_status fill_error(cosface_error* error, cosface_status status, const cha
   return status;
 }
 
+cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
+                              cosface_error* error) {
+  for (int64_t k = 0; k < rows * dim; k++)
+    if (!std::isfinite(values[k]))
+      return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, k,
+                        "%s[%lld, %lld] is %s, expected a finite number. Check the data and, in training, the "
+                        "learning rate.",
+                        argument, static_cast<long long>(k / dim), static_cast<long long>(k % dim), spell(values[k]));
+  return COSFACE_OK;
+}
+
+cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
+                               cosface_error* error) {
+  if (value >= least && value <= largest) return COSFACE_OK;
+  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1,
+                    "%s (%s) is %lld, expected a whole number in [%lld, %lld].", argument, letter,
+                    static_cast<long long>(value), static_cast<long long>(least), static_cast<long long>(largest));
+}
+
+cosface_status check_dim(int64_t dim, cosface_error* error) {
+  return check_dimension("dim", "D", dim, 1, largest_dim, error);
+}
+
+cosface_status check_resources(int32_t threads, int64_t workspace_bytes, cosface_error* error) {
+  if (threads < 0 || threads > 1024)
+    return fill_error(error, COSFACE_ERROR_OPTION, "threads", -1,
+                      "threads is %d, expected a whole number in [0, 1024]; 0 means one per processor.", threads);
+  if (workspace_bytes < 0)
+    return fill_error(error, COSFACE_ERROR_OPTION, "workspaceBytes", -1, "workspaceBytes is %lld, expected >= 0.",
+                      static_cast<long long>(workspace_bytes));
+  return COSFACE_OK;
+}
+
+cosface_status check_present(const char* argument, const void* data, int64_t count, cosface_error* error) {
+  if (data != nullptr || count == 0) return COSFACE_OK;
+  return fill_error(error, COSFACE_ERROR_SHAPE, argument, -1, "%s is missing.", argument);
+}
+
 cosface_status check_shape(const cosface_margin_softmax_problem& p, cosface_error* error) {
   if (auto s = check_dimension("batch", "N", p.batch, 0, largest_count, error)) return s;
   if (auto s = check_dimension("classes", "C", p.classes, 1, largest_count, error)) return s;
-  return check_dimension("dim", "D", p.dim, 1, largest_dim, error);
+  return check_dim(p.dim, error);
 }
 
 cosface_status check_options(const cosface_margin_softmax_options& o, cosface_error* error) {
@@ -148,13 +166,7 @@ cosface_status check_options(const cosface_margin_softmax_options& o, cosface_er
   if (o.sample_margin_term < COSFACE_MARGIN_M1 || o.sample_margin_term > COSFACE_MARGIN_M3)
     return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1,
                       "sampleMarginTerm is %d, expected m1, m2 or m3.", static_cast<int>(o.sample_margin_term));
-  if (o.threads < 0 || o.threads > 1024)
-    return fill_error(error, COSFACE_ERROR_OPTION, "threads", -1,
-                      "threads is %d, expected a whole number in [0, 1024]; 0 means one per processor.", o.threads);
-  if (o.workspace_bytes < 0)
-    return fill_error(error, COSFACE_ERROR_OPTION, "workspaceBytes", -1, "workspaceBytes is %lld, expected >= 0.",
-                      static_cast<long long>(o.workspace_bytes));
-  return COSFACE_OK;
+  return check_resources(o.threads, o.workspace_bytes, error);
 }
 
 cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
@@ -166,8 +178,7 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
   } required[] = {
       {"embeddings", p.embeddings, p.batch}, {"weights", p.weights, p.classes}, {"labels", p.labels, p.batch}};
   for (const auto& buffer : required)
-    if (buffer.data == nullptr && buffer.count > 0)
-      return fill_error(error, COSFACE_ERROR_SHAPE, buffer.name, -1, "%s is missing.", buffer.name);
+    if (auto s = check_present(buffer.name, buffer.data, buffer.count, error)) return s;
   const bool no_samples = p.batch == 0;  // an empty array may have a null pointer
   if ((r.d_embeddings != nullptr) != (r.d_weights != nullptr) && !no_samples)
     return fill_error(error, COSFACE_ERROR_SHAPE, r.d_weights == nullptr ? "dWeights" : "dEmbeddings", -1,

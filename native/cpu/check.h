@@ -12,6 +12,8 @@ __attribute__((format(printf, 5, 6)))
 cosface_status
 fill_error(cosface_error* error, cosface_status status, const char* argument, int64_t index, const char* format, ...);
 
+constexpr int64_t largest_count = INT32_MAX;
+
 // Dimensions and options; O(1), reads no data.
 cosface_status check_shape(const cosface_margin_softmax_problem& problem, cosface_error* error);
 cosface_status check_options(const cosface_margin_softmax_options& options, cosface_error* error);
@@ -24,6 +26,16 @@ cosface_status check_samples(const cosface_margin_softmax_problem& problem,
 cosface_status check_buffers(const cosface_margin_softmax_problem& problem,
                              const cosface_margin_softmax_options& options,
                              const cosface_margin_softmax_results& results, cosface_error* error);
+
+cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
+                               cosface_error* error);
+cosface_status check_dim(int64_t dim, cosface_error* error);
+cosface_status check_resources(int32_t threads, int64_t workspace_bytes, cosface_error* error);
+cosface_status check_present(const char* argument, const void* data, int64_t count, cosface_error* error);
+
+// Names the first NaN or Inf of a matrix [rows, dim]; COSFACE_OK where there is none.
+cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
+                              cosface_error* error);
 
 // Names the first NaN or Inf of the embeddings, else of the weights; COSFACE_OK where there is none.
 cosface_status find_not_finite(const cosface_margin_softmax_problem& problem, cosface_error* error);

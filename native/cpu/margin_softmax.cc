@@ -2,10 +2,9 @@
 #include "cosface/margin_softmax.h"
 
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include "cpu/check.h"
+#include "cpu/environment.h"
 #include "cpu/isa.h"
 #include "cpu/job.h"
 #include "cpu/workspace.h"
@@ -17,34 +16,16 @@ call_shape shape_of(const cosface_margin_softmax_problem& p, const cosface_margi
   return {p.batch, p.classes, p.dim, gradients, gradients && o.gradient_tolerance > 0, o.precision};
 }
 
-cosface_status read_debug(int32_t* print, cosface_error* error) {
-  const char* text = std::getenv("COSFACE_DEBUG");
-  *print = text != nullptr && std::strcmp(text, "plan") == 0;
-  if (*print || text == nullptr || *text == '\0') return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_ENVIRONMENT, "COSFACE_DEBUG", -1,
-                    "the environment variable COSFACE_DEBUG is '%.40s', expected plan. Unset it to print nothing.",
-                    text);
-}
-
 // Everything before data and memory: shape, options, environment, plan.
 cosface_status make_plan(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
                          bool gradients, cosface_margin_softmax_plan& plan, cosface_error* error) {
   if (auto status = check_shape(p, error)) return status;
   if (auto status = check_options(o, error)) return status;
-  cosface_error reason{};
-  const cpu_kernels* kernels = kernels_for(o.isa, &reason);
-  if (kernels == nullptr) {
-    if (error) *error = reason;
-    return reason.status;
-  }
-  const int32_t threads = o.threads > 0 ? o.threads : default_threads();
-  if (threads == 0)
-    return fill_error(error, COSFACE_ERROR_ENVIRONMENT, "COSFACE_THREADS", -1,
-                      "the environment variable COSFACE_THREADS is '%.40s', expected a whole number in [1, 1024]. "
-                      "Unset it to use every processor.",
-                      std::getenv("COSFACE_THREADS"));
-  plan = choose_plan(shape_of(p, o, gradients), o, *kernels, threads);
-  return read_debug(&plan.print, error);
+  call_environment environment{};
+  if (auto status = read_environment(o.isa, o.threads, environment, error)) return status;
+  plan = choose_plan(shape_of(p, o, gradients), o, *kernels_for(environment.isa, nullptr), environment.threads);
+  plan.print = environment.print;
+  return COSFACE_OK;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "cpu/block_sizes.h"
+#include "cpu/carver.h"
 #include "cpu/row_state.h"
 
 namespace cosface {
@@ -39,9 +40,6 @@ const char* precision_name(cosface_precision precision) {
   }
   return "";
 }
-
-int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-int64_t ceil_div(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 
 int64_t stride_of(int64_t words) { return words % crowded_stride == 0 ? words + line_words : words; }
 
@@ -111,17 +109,6 @@ int32_t choose_threads(const call_shape& s, const workspace_layout& one, int64_t
   const int64_t affordable = (budget - one.workers) / one.worker_bytes;
   return static_cast<int32_t>(std::clamp<int64_t>(std::min(useful, affordable), 1, threads));
 }
-
-struct carver {
-  int64_t offset = 0;
-
-  // 64-byte aligned, as vectors and cache lines want it.
-  int64_t take(int64_t count, int64_t size) {
-    const int64_t start = offset;
-    offset += round_up(count * size, 64);
-    return start;
-  }
-};
 
 }  // namespace
 

@@ -6,6 +6,13 @@ export interface NativeAddon {
   marginSoftmax(call: MarginSoftmaxCall): MarginSoftmaxSummary;
   /** Copies the inputs before it returns, runs off the event loop, and gives outputs of its own. */
   marginSoftmaxAsync(call: MarginSoftmaxAsyncCall): Promise<MarginSoftmaxAsyncResult>;
+  topK(call: TopKCall): TopKResult;
+  /** The Async forms copy the inputs before they return, and run off the event loop. */
+  topKAsync(call: TopKCall): Promise<TopKResult>;
+  countAbove(call: CountAboveCall): NativePairCounts;
+  countAboveAsync(call: CountAboveCall): Promise<NativePairCounts>;
+  impostorThresholds(call: ImpostorThresholdsCall): ImpostorThresholdsResult;
+  impostorThresholdsAsync(call: ImpostorThresholdsCall): Promise<ImpostorThresholdsResult>;
   /** How a call of this shape would run. */
   plan(shape: PlanShape): Plan;
   info(): NativeInfo;
@@ -126,4 +133,60 @@ export interface NativeInfo {
   isas: string[];
   /** The workers of a large call now, COSFACE_THREADS applied. */
   threads: number;
+}
+
+/** native/include/cosface/cosine_search.h explains each. */
+export interface SearchInputs {
+  /** [Q, D]. */
+  queries: Float32Array;
+  /** [G, D]; absent: pairs of two queries. */
+  gallery?: Float32Array | null | undefined;
+  /** D. */
+  dim: number;
+  /** [Q]. */
+  queryLabels?: Int32Array | null | undefined;
+  /** [G]. */
+  galleryLabels?: Int32Array | null | undefined;
+  threads?: number | undefined;
+  workspaceBytes?: number | undefined;
+  isa?: Isa | undefined;
+}
+
+export interface TopKCall extends SearchInputs {
+  k: number;
+}
+
+/** By falling cosine, equal ones by rising index. */
+export interface TopKResult {
+  /** [Q, k], rows of the gallery. */
+  indices: Int32Array;
+  /** [Q, k], their cosines. */
+  scores: Float32Array;
+}
+
+export interface CountAboveCall extends SearchInputs {
+  /** [T]. */
+  thresholds: Float64Array;
+}
+
+export interface NativePairCounts {
+  /** [T]. */
+  genuine: Float64Array;
+  /** [T]. */
+  impostor: Float64Array;
+  genuinePairs: number;
+  impostorPairs: number;
+}
+
+export interface ImpostorThresholdsCall extends SearchInputs {
+  /** [F]. */
+  falseAcceptRates: Float64Array;
+}
+
+/** What impostorThresholds gives. */
+export interface ImpostorThresholdsResult {
+  /** [F]: the least threshold t for which the share of impostor pairs with cosine >= t is at most the rate. */
+  thresholds: Float64Array;
+  /** All impostor pairs. */
+  pairs: number;
 }

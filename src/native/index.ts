@@ -1,6 +1,16 @@
-export type { Plan, PlanShape, Precision } from './addon.js';
+export type { ImpostorThresholdsResult, Plan, PlanShape, Precision, TopKResult } from './addon.js';
 export { type BackendInfo, backendInfo } from './backend-info.js';
+export {
+  type CountAboveOptions,
+  type CountAboveResult,
+  countAbove,
+  countAboveAsync,
+  type PairCounts,
+} from './count-above.js';
 export { CosFaceError } from './errors.js';
+export { type ImpostorThresholdsOptions, impostorThresholds, impostorThresholdsAsync } from './impostor-thresholds.js';
 export { marginSoftmax } from './margin-softmax.js';
 export { marginSoftmaxAsync } from './margin-softmax-async.js';
 export type { MarginSoftmaxOptions, MarginSoftmaxResult } from './margin-softmax-options.js';
+export type { PairOptions, SearchOptions } from './search-options.js';
+export { type TopKOptions, topK, topKAsync } from './top-k.js';

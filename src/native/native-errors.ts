@@ -6,13 +6,13 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
   return {
     abiVersion: raw.abiVersion,
     marginSoftmax: (call) => translated(() => raw.marginSoftmax(call)),
-    marginSoftmaxAsync: async (call) => {
-      try {
-        return await raw.marginSoftmaxAsync(call);
-      } catch (error) {
-        throw fromNative(error);
-      }
-    },
+    marginSoftmaxAsync: (call) => translatedAsync(raw.marginSoftmaxAsync(call)),
+    topK: (call) => translated(() => raw.topK(call)),
+    topKAsync: (call) => translatedAsync(raw.topKAsync(call)),
+    countAbove: (call) => translated(() => raw.countAbove(call)),
+    countAboveAsync: (call) => translatedAsync(raw.countAboveAsync(call)),
+    impostorThresholds: (call) => translated(() => raw.impostorThresholds(call)),
+    impostorThresholdsAsync: (call) => translatedAsync(raw.impostorThresholdsAsync(call)),
     plan: (shape) => translated(() => raw.plan(shape)),
     info: () => translated(() => raw.info()),
     registerTensorflowOp: (bindingPath) => translated(() => raw.registerTensorflowOp(bindingPath)),
@@ -25,6 +25,14 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
 function translated<T>(call: () => T): T {
   try {
     return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+async function translatedAsync<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
   } catch (error) {
     throw fromNative(error);
   }

@@ -21,6 +21,8 @@ struct vector {
   static COSFACE_LANE type zero() { return vdupq_n_f32(0); }
   static COSFACE_LANE type load(const float* p) { return vld1q_f32(p); }
   static COSFACE_LANE void store(float* p, type v) { vst1q_f32(p, v); }
+  static COSFACE_LANE void stream(float* p, type v) { store(p, v); }
+  static void fence() {}
   static COSFACE_LANE type broadcast(const float* p) { return vld1q_dup_f32(p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return vfmaq_f32(c, a, b); }
   static COSFACE_LANE type add(type a, type b) { return vaddq_f32(a, b); }
