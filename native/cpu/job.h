@@ -15,6 +15,7 @@
 // finish_rows.cc, pass_2.cc. exact_sums.cc forms in double the few sums that fp32 is not good enough for.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -119,8 +120,11 @@ class job {
   void pass_1(int32_t worker, int64_t task, pass_1_aim aim);
   const double* norms_of(int32_t worker, class_range classes, bool first_group);
   bool reads_in_place(class_range classes, const double* norms) const;
+  // Of classes of one block: the block as a whole decided, in pass 1.
   bool is_in_place(class_range classes) const {
-    return !plan_.pack_weights && reads_in_place(classes, at<double>(layout_.norms) + classes.first);
+    const int64_t first = classes.first / plan_.class_block * plan_.class_block;
+    return !plan_.pack_weights &&
+           reads_in_place({first, std::min(plan_.class_block, p_.classes - first)}, at<double>(layout_.norms) + first);
   }
   class_operand operand_of(int32_t worker, class_range classes, const double* norms, bool for_dx) const;
   class_operand place_classes(int32_t worker, class_range classes, const double* norms) const;

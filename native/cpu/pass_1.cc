@@ -73,12 +73,12 @@ class_operand job::operand_of(int32_t worker, class_range classes, const double*
                                         : pack_classes(worker, classes, norms, for_dx);
 }
 
-// Unless a norm would take the factors, or exponentials times them, out of the range of fp32.
+// Unless a norm would take the factors, or exponentials times them, out of the range of fp32. Nor with
+// a zero row: its factor 0 would make the no_logit of its own samples count as a logit of 0.
 bool job::reads_in_place(class_range classes, const double* norms) const {
   constexpr double least = 0x1p-20, largest = 0x1p20;
-  return !plan_.pack_weights && std::all_of(norms, norms + classes.count, [](double length) {
-    return length < COSFACE_ZERO_NORM || (length > least && length < largest);
-  });
+  return !plan_.pack_weights &&
+         std::all_of(norms, norms + classes.count, [](double length) { return length > least && length < largest; });
 }
 
 class_operand job::place_classes(int32_t worker, class_range classes, const double* norms) const {
