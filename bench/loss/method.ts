@@ -12,8 +12,8 @@ export interface Runnable {
    * @returns The mean loss; `undefined` from `matmuls`, which has none.
    */
   call(): number | undefined;
-  /** Relative L2 error of one call against double precision. Given the problem, so that a row need not keep it. */
-  relativeError(problem: LossProblem): number;
+  /** Relative L2 error of one call against double precision. `read` gives the problem, so that a row need not keep it. */
+  relativeError(read: () => LossProblem): number;
   /** p_y of each sample as the margin leaves it, [N]; of the typed-array API only. */
   targetProbabilities?(): Float32Array;
 }

@@ -18,7 +18,7 @@ const LEAST_MIB = 1;
 /** What is drawn over C, by backend and name, in the order of the legend's colours. */
 const CURVES: ReadonlyArray<readonly [backend: LossReportRow['backend'], name: string, label: string]> = [
   ['native', 'native gradients', 'cosface'],
-  ['native', 'native gradients, budget 0', 'cosface, nothing kept'],
+  ['native', 'native gradients, budget 0, in place', 'cosface, nothing kept'],
   ['tensorflow', 'matmuls gradients', 'three bare products (tfjs-node)'],
   ['tensorflow', 'plain gradients', 'the plain way (tfjs-node)'],
   ['tensorflow', 'composed gradients', 'cosface, ops alone (tfjs-node)'],

@@ -3,13 +3,14 @@ import type { Runnable } from './method.js';
 import { cosFaceLossStep } from './methods/cosface-loss.js';
 import type { DifferentiatedLoss } from './methods/differentiated-loss.js';
 import { matrixProductsStep } from './methods/matrix-products.js';
+import { nearestRowsStep } from './methods/nearest-rows.js';
 import { plainOpsStep } from './methods/plain-ops.js';
 import { useBackend } from './methods/tfjs-backend.js';
 import { typedArraysStep } from './methods/typed-arrays.js';
 import type { LossProblem } from './problem.js';
 import type { LossRow, NodeMethod } from './rows.js';
 
-const STEPS: Record<NodeMethod, (problem: LossProblem, row: LossRow) => DifferentiatedLoss> = {
+const STEPS: Record<Exclude<NodeMethod, 'topK'>, (problem: LossProblem, row: LossRow) => DifferentiatedLoss> = {
   native: cosFaceLossStep,
   composed: cosFaceLossStep,
   plain: plainOpsStep,
@@ -22,10 +23,11 @@ const STEPS: Record<NodeMethod, (problem: LossProblem, row: LossRow) => Differen
  * @throws {UnavailableError} A backend's package or the binary is not there.
  */
 export async function prepare(row: LossRow, problem: LossProblem): Promise<Runnable> {
+  if (row.method === 'topK') return nearestRowsStep(row, problem);
   if (row.backend === 'native') return typedArraysStep(row, problem);
   if (row.backend === 'pytorch') throw new Error('a row of pytorch runs in a process of Python: peer-session.ts.');
   const arithmetic = await useBackend(row.backend);
-  const method = row.method as NodeMethod;
+  const method = row.method as keyof typeof STEPS;
   return { ...(method === 'native' ? kernelArithmetic() : arithmetic), ...STEPS[method](problem, row) };
 }
 

@@ -1,4 +1,4 @@
-import type { LossRow } from './rows.js';
+import { isOurs, type LossRow } from './rows.js';
 
 /**
  * glibc's allocator told to keep what is freed, so that large temporaries do not come as fresh pages at every step:
@@ -16,7 +16,7 @@ const TUNED_MALLOC = {
  */
 export function rowEnvironment({ method, isa }: LossRow): Record<string, string> {
   return {
-    COSFACE_BACKEND: method === 'native' ? 'native' : 'js',
+    COSFACE_BACKEND: isOurs(method) ? 'native' : 'js',
     ...(isa !== 'auto' && { COSFACE_ISA: isa }),
     // Libtensorflow's remarks on the processor.
     TF_CPP_MIN_LOG_LEVEL: '3',

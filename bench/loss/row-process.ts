@@ -10,7 +10,7 @@ import { prepare } from './prepare.js';
 import { makeProblem } from './problem.js';
 import { provideProblem, readProblem } from './problem-files.js';
 import { type RowAnswer, type RowRequest, type RowSession, tooSlow, WARM_UP_CALLS } from './row-answers.js';
-import { isPeerMethod, type LossRow, resultBytes } from './rows.js';
+import { isOurs, isPeerMethod, type LossRow, resultBytes } from './rows.js';
 
 type Preparation = Extract<RowRequest, { type: 'prepare' }>;
 
@@ -49,8 +49,7 @@ async function prepareRow({ row, scratch, limitMs }: Preparation): Promise<RowSe
   const folder = provideProblem(scratch, row);
   const runnable = await prepare(row, readProblem(folder, row));
   const { peakBytes, warmUp } = firstCalls(row, runnable);
-  // Read again, where the row has let go of it: nobody has to hold what only the check needs.
-  const relativeError = runnable.relativeError(readProblem(folder, row));
+  const relativeError = runnable.relativeError(() => readProblem(folder, row));
   const probabilities = runnable.targetProbabilities?.();
   globalThis.gc?.();
   const takeTurn = turnOf(row, runnable);
@@ -69,11 +68,13 @@ async function prepareRow({ row, scratch, limitMs }: Preparation): Promise<RowSe
 function firstCalls({ method }: LossRow, runnable: Runnable) {
   globalThis.gc?.();
   // The kernel keeps the workspace of the estimate, which would count as room.
-  if (method === 'native') loadAddon().releaseWorkspace();
+  if (isOurs(method)) loadAddon().releaseWorkspace();
   const peakMemory = watchPeakMemory();
   const first = timed(() => runnable.call());
   const peakBytes = peakMemory();
+  globalThis.gc?.();
   const others = Array.from({ length: WARM_UP_CALLS - 1 }, () => timed(() => runnable.call()));
+  globalThis.gc?.();
   return { peakBytes, warmUp: [first, ...others] };
 }
 

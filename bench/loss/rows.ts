@@ -23,12 +23,13 @@ export type PeerMethod = (typeof PEER_METHODS)[number];
  *
  * `native`: this package's kernel. `composed`: cosFaceLoss as it runs where there is no kernel, in TensorFlow.js ops
  * with hand-written gradients. `plain`: the loss as users write it today, in ops and autodiff. `matmuls`: nothing but
- * the matrix products of a step, three or, for the loss alone, one: the bound of anything that is built from ops.
+ * the matrix products of a step, three or, for the loss alone, one: the bound of anything that is built from ops. `topK`:
+ * no loss but this package's search, for the class centre nearest to each embedding.
  */
-export type NodeMethod = 'native' | 'composed' | 'plain' | 'matmuls';
+export type NodeMethod = 'native' | 'composed' | 'plain' | 'matmuls' | 'topK';
 export type Method = NodeMethod | PeerMethod;
 
-/** `gradients`: loss and both gradients, 6NCD flops. `forward`: the loss alone, 2NCD flops. */
+/** `gradients`: loss and both gradients, 6NCD flops. `forward`: the loss alone, or a search, 2NCD flops. */
 export type Pass = 'gradients' | 'forward';
 
 /** How far the training is that a batch comes from: problem.ts. */
@@ -79,7 +80,8 @@ export function rowOf(shape: Shape, given: Partial<LossRow> = {}): LossRow {
     ...given,
     ...shape,
   };
-  return { ...row, name: [`${row.method} ${row.pass}`, ...particulars(row)].join(', ') };
+  const what = row.method === 'topK' ? 'topK, k = 1' : `${row.method} ${row.pass}`;
+  return { ...row, name: [what, ...particulars(row)].join(', ') };
 }
 
 function particulars(row: LossRow): string[] {
@@ -96,6 +98,11 @@ function particulars(row: LossRow): string[] {
 
 export function isPeerMethod(method: Method): method is PeerMethod {
   return (PEER_METHODS as readonly string[]).includes(method);
+}
+
+/** Whether this package's binary computes it. */
+export function isOurs(method: Method): boolean {
+  return method === 'native' || method === 'topK';
 }
 
 /** Useful flops of one call: recomputation does not count as work. */

@@ -14,7 +14,7 @@ export interface KernelChoice {
 /** Rows that are alive together and take turns. */
 export type Contest = LossRow[];
 
-export const SUITES = ['shapes', 'scaling', 'matrix'] as const;
+export const SUITES = ['shapes', 'scaling', 'search', 'matrix'] as const;
 export type Suite = (typeof SUITES)[number];
 
 const DIM = 512;
@@ -31,6 +31,7 @@ export function suiteContests(suite: Suite, backends: readonly Backend[], kernel
   const contests: Record<Suite, () => Contest[]> = {
     shapes: () => shapeContests(kernel),
     scaling: () => [scalingContest(kernel)],
+    search: () => [searchContest()],
     matrix: () => matrixContests(),
   };
   return contests[suite]()
@@ -59,20 +60,33 @@ function shapeContests(kernel: KernelChoice): Contest[] {
     [
       ...kernelVariants(shape(512, 100_000), kernel),
       ...opsBackends(shape(512, 100_000), ['tensorflow']),
-      ...peers(shape(512, 100_000)),
+      ...peers(shape(512, 100_000), ['eager', 'compile', 'metric-learning']),
     ],
     small(shape(128, 10575)),
     small(shape(1024, 93431)),
   ];
 }
 
-/** The same work a class from ten thousand classes to a million, with nothing kept; and what the default needs there. */
+/**
+ * The same work a class from ten thousand classes to a million, with nothing kept and results in place, since an
+ * allocator treats small results otherwise than large ones; and what the default needs there.
+ */
 function scalingContest(kernel: KernelChoice): Contest {
   const shapes = SCALING_CLASSES.map((classes) => ({ batch: 512, classes, dim: DIM }));
   const recomputed = shapes.flatMap((shape) =>
-    threadCounts(kernel).map((threads) => rowOf(shape, { threads, workspaceBytes: 0 })),
+    threadCounts(kernel).map((threads) => rowOf(shape, { threads, workspaceBytes: 0, results: 'reused' })),
   );
   return [...recomputed, ...shapes.map((shape) => rowOf(shape))];
+}
+
+/** MegaFace's probes against its distractors; and one bare product, of a part: all of it would write 14 GB. */
+function searchContest(): Contest {
+  const queries = { batch: 3530, dim: DIM, pass: 'forward' } as const;
+  return [
+    rowOf({ ...queries, classes: 1_000_000 }, { ...queries, method: 'topK' }),
+    rowOf({ ...queries, classes: 65_536 }, { ...queries, method: 'topK' }),
+    rowOf({ ...queries, classes: 65_536 }, { ...queries, backend: 'tensorflow', method: 'matmuls' }),
+  ];
 }
 
 /** Batch by classes: the kernel, the bare products, the ops, and PyTorch at its best. */
@@ -83,7 +97,7 @@ function matrixContests(): Contest[] {
       return [
         rowOf(shape),
         rowOf(shape, { pass: 'forward' }),
-        rowOf(shape, { workspaceBytes: 0 }),
+        rowOf(shape, { workspaceBytes: 0, results: 'reused' }),
         rowOf(shape, { backend: 'tensorflow', method: 'matmuls' }),
         rowOf(shape, { backend: 'tensorflow', method: 'composed' }),
         rowOf(shape, { backend: 'tensorflow', method: 'plain' }),
@@ -126,8 +140,8 @@ function opsBackends(shape: Shape, backends: readonly Backend[]): LossRow[] {
   ]);
 }
 
-function peers(shape: Shape): LossRow[] {
-  return PEER_METHODS.flatMap((method) => [peer(shape, method, 'default'), peer(shape, method, 'tuned')]);
+function peers(shape: Shape, methods: readonly PeerMethod[] = PEER_METHODS): LossRow[] {
+  return methods.flatMap((method) => [peer(shape, method, 'default'), peer(shape, method, 'tuned')]);
 }
 
 function peer(shape: Shape, method: PeerMethod, malloc: LossRow['malloc']): LossRow {

@@ -106,7 +106,9 @@ describe('a run that cannot measure', { timeout: 120_000 }, () => {
   test('a suite within the limit: names each shape, makes no batch', () => {
     const { stdout, status } = bench(['--suite', 'scaling', '--backends', 'native', '--limit', '1e-9']);
     for (const classes of ['10,000', '1,000,000'])
-      expect(stdout).toMatch(new RegExp(`^skipped: native native gradients, budget 0, N = 512, C = ${classes}`, 'm'));
+      expect(stdout).toMatch(
+        new RegExp(`^skipped: native native gradients, budget 0, in place, N = 512, C = ${classes}`, 'm'),
+      );
     expect(status).toBe(1);
   });
 
@@ -132,7 +134,7 @@ test.each([
   [['--seconds', '-1'], /'--seconds <n>' argument '-1' is invalid. Expected a number above 0/],
   [['--backends', 'cpu,webgl'], /'webgl' is no backend, expected some of native,tensorflow,wasm,cpu,pytorch/],
   [['--batches', '4'], /unknown option '--batches'/],
-  [['--suite', 'all'], /'all' is no suite, expected some of shapes,scaling,matrix/],
+  [['--suite', 'all'], /'all' is no suite, expected some of shapes,scaling,search,matrix/],
   [['--suite', 'shapes', '--batch', '4'], /option '--suite <names>' cannot be used with option '--batch <n>'/],
 ])('%j is a usage error', (args, message) => {
   const { status, stdout, stderr } = bench(args);

@@ -128,7 +128,7 @@ test('goals: the dearest class by the cheapest, once every decade is there', () 
   const million: LossReportRow = { ...native, backend: 'native', classes: 1_000_000, beyondBytes: 60 * 2 ** 20 };
   const at = (classes: number, medianMs: number): LossReportRow => ({
     ...million,
-    ...{ classes, medianMs, workspaceBytes: 0 },
+    ...{ classes, medianMs, workspaceBytes: 0, results: 'reused' },
   });
   const rows = [at(10_000, 10), at(31_623, 31.623), at(100_000, 100), at(316_228, 379.4736), at(1_000_000, 1000)];
   const flat = goalsOf(rows).find(({ what }) => what.startsWith('cost a class'));
@@ -136,4 +136,15 @@ test('goals: the dearest class by the cheapest, once every decade is there', () 
   expect(flat?.met).toBe(false);
   expect(goalsOf(rows.slice(1)).filter(({ what }) => what.startsWith('cost a class'))).toEqual([]);
   expect(goalsOf([million])).toMatchObject([{ goal: '<= 64', measured: 60, met: true }]);
+});
+
+test('goals: the rate of the search by that of a product of another size', () => {
+  const search: LossReportRow = { ...native, backend: 'native', method: 'topK', pass: 'forward', batch: 3530 };
+  const product: LossReportRow = { ...search, backend: 'tensorflow', method: 'matmuls', isa: 'tf', classes: 65536 };
+  const rows = [
+    { ...search, classes: 1_000_000, gflops: 300 },
+    { ...product, gflops: 400 },
+  ];
+  expect(goalsOf(rows)).toMatchObject([{ goal: '>= 0.8', measured: 0.75, met: false }]);
+  expect(goalsOf(rows.slice(1))).toEqual([]);
 });

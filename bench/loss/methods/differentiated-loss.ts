@@ -44,7 +44,8 @@ export function differentiatedLoss(
       dispose([value, ...grads]);
       return mean as number;
     },
-    relativeError: (problem) => {
+    relativeError: (read) => {
+      const problem = read();
       const samples = samplesToCheck(problem);
       const sampleWeights = sampleWeightsFor(problem, samples);
       const { value, grads } = step(sampleWeights && tensor1d(sampleWeights));

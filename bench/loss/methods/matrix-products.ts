@@ -27,7 +27,8 @@ export function matrixProductsStep(
       dispose(products());
       return undefined;
     },
-    relativeError: (problem) => {
+    relativeError: (read) => {
+      const problem = read();
       const results = products();
       const [z, zw] = results.map((product) => product.dataSync() as Float32Array);
       dispose(results);

@@ -60,6 +60,7 @@ const SUITE_HELP = `
 Suites (each row's share of the machine's peak, and the project's goals, are in every report):
   shapes    512 x 10,575 with every row there is, 512 x 100,000, 128 x 10,575 and 1,024 x 93,431 with those that count
   scaling   512 samples, from 10,000 to 1,000,000 classes, nothing kept
+  search    the nearest of 1,000,000 rows for 3,530 queries
   matrix    32 to 4,096 samples by 10,575 to 1,000,000 classes, as far as memory and --limit allow
 PyTorch's rows need npx cosface bench setup-peers, once.`;
 
