@@ -70,7 +70,13 @@ describe('topK', () => {
   });
 
   test('timers tick while topKAsync searches', async () => {
-    const large = { queries: normalRows(4000, 256, 5), gallery: normalRows(16_000, 256, 6), dim: 256, k: 3, threads: 1 };
+    const large = {
+      queries: normalRows(4000, 256, 5),
+      gallery: normalRows(16_000, 256, 6),
+      dim: 256,
+      k: 3,
+      threads: 1,
+    };
     const { pause, duration } = await longestPause(topKAsync(large));
     expect(duration).toBeGreaterThan(50); // else the job is too small to tell anything
     expect(pause).toBeLessThan(duration / 2);
