@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -121,6 +122,40 @@ TEST(top_k, does_not_depend_on_the_lengths_of_rows) {
   const reference_neighbours at_the_edge = top_k_reference(problem, 400);
   for_each_way([&](const cosface_search_options& options) {
     EXPECT_EQ(top_k(problem, 400, options).indices, at_the_edge.indices);
+  });
+}
+
+// Lengths within a rounding of 1e-12: the order of summation decides which rows count as zero, and it must be one
+// order for the fp32 operands and for the exact cosines, or a near row is never looked at.
+TEST(top_k, is_of_one_mind_about_rows_that_hardly_count) {
+  constexpr int64_t rows = 400, dim = 41;
+  search_data data = make_search(rows_kind::crowded, {1, rows, dim}, 13);
+  for (int64_t j = 0; j < rows; j++) {
+    float* row = &data.gallery[j * dim];
+    for (int64_t d = dim - 3; d < dim; d++) row[d] = 0;
+    scale_row(row, dim, 1e-12 * (1 - 1e-6));
+    long double rest = 1e-24L * (1 + (j % 8 - 4) * 0x1p-53L);
+    for (int64_t d = 0; d < dim; d++) {
+      if (d >= dim - 3) row[d] = static_cast<float>(std::sqrt(rest)) * (1 - 0x1p-23f);
+      rest -= static_cast<long double>(row[d]) * row[d];
+    }
+  }
+  const float* query = data.queries.data();
+  std::vector<std::pair<double, int32_t>> order;
+  int64_t zeros = 0;
+  for (int32_t j = 0; j < rows; j++) {
+    const float* row = &data.gallery[j * dim];
+    const double squared = exact_dot(row, row, dim);
+    zeros += counts_as_zero(squared);
+    order.emplace_back(-exact_cosine(exact_dot(query, row, dim), exact_dot(query, query, dim), squared), j);
+  }
+  ASSERT_GT(zeros, 20);
+  ASSERT_LT(zeros, 380);
+  std::sort(order.begin(), order.end());
+  std::vector<int32_t> expected;
+  for (size_t n = 0; n < 50; n++) expected.push_back(order[n].second);
+  for_each_way([&](const cosface_search_options& options) {
+    EXPECT_EQ(top_k(data.view(), 50, options).indices, expected);
   });
 }
 
