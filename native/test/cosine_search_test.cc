@@ -154,9 +154,8 @@ TEST(top_k, is_of_one_mind_about_rows_that_hardly_count) {
   std::sort(order.begin(), order.end());
   std::vector<int32_t> expected;
   for (size_t n = 0; n < 50; n++) expected.push_back(order[n].second);
-  for_each_way([&](const cosface_search_options& options) {
-    EXPECT_EQ(top_k(data.view(), 50, options).indices, expected);
-  });
+  for_each_way(
+      [&](const cosface_search_options& options) { EXPECT_EQ(top_k(data.view(), 50, options).indices, expected); });
 }
 
 struct counts {
