@@ -105,7 +105,6 @@ class job {
   void run_row_block(thread_team& team, row_range block);
   void add_losses();
   double norm(int64_t c) const;
-  bool is_zero(int64_t c) const { return norm(c) < COSFACE_ZERO_NORM; }
   double cosine(const double* unit_row, int64_t c) const;
   void load_unit_row(const row_state& row, double* unit_row) const;
 

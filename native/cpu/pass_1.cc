@@ -84,7 +84,7 @@ bool job::reads_in_place(class_range classes, const double* norms) const {
 class_operand job::place_classes(int32_t worker, class_range classes, const double* norms) const {
   weight_factor* factors = of_worker<weight_factor>(worker, layout_.worker_factors);
   for (int64_t c = 0; c < classes.count; c++) {
-    const double factor = norms[c] < COSFACE_ZERO_NORM ? 0 : 1 / norms[c];
+    const double factor = 1 / norms[c];
     factors[c].high = static_cast<float>(factor);
     factors[c].low = static_cast<float>(factor - factors[c].high);
   }

@@ -66,7 +66,7 @@ void job::apply_corrections(class_range classes, const exponential_block& e) con
     const float corrected = at<float>(layout_.corrected)[first + i];
     const int64_t c = at<int32_t>(layout_.best_class)[first + i] - classes.first;
     if (corrected == not_corrected || c < 0 || c >= classes.count) continue;
-    const double factor = in_place && !is_zero(classes.first + c) ? 1 / norm(classes.first + c) : 1;
+    const double factor = in_place ? 1 / norm(classes.first + c) : 1;
     e.rows[c * e.rows_ld + i] = static_cast<float>(corrected * factor);
   }
 }

@@ -39,7 +39,7 @@ struct product_kernels {
   int64_t words(int64_t values) const { return (values + values_per_word - 1) / values_per_word; }
 };
 
-// 1 / |w_c|, as the sum of two floats so that fp32 arithmetic rounds a product with it once; 0 for a zero row.
+// 1 / |w_c|, as the sum of two floats, so that fp32 arithmetic rounds a product with it once.
 struct weight_factor {
   float high, low;
 };
