@@ -69,8 +69,8 @@ void check(problem_data& data, cosface_margin_softmax_options options) {
 // 61 rows, 300 classes: several panels, and blocks of classes of which one ends within a tile.
 TEST(in_place, norms_of_every_sort) {
   for (const norm_sort& sort : norm_sorts())
-    for (const int64_t dim : {32, 64, 512, 31, 33})
-      for (const double scale : {16.0, 64.0, 100.0}) {
+    for (const int64_t dim : {32, 512, 33})
+      for (const double scale : {16.0, 100.0}) {
         SCOPED_TRACE(sort.name);
         problem_data data = random_problem({61, 300, dim}, 71);
         set_norms(data, sort.norms, 0, 300);
