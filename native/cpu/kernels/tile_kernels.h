@@ -14,8 +14,8 @@
 // Products  One pass over the depth; accumulators live in registers; no tails (buffers are padded).
 //           Error: depth * 2^-24 relative to sum |a b| at worst; the driver splits long depths.
 // exp2      See each ISA. Relative error <= 2^-22.5 for results >= 2^-125, 0 below.
-// Sums      One fp32 running sum a column over at most one class block (<= 128 terms, all positive:
-//           relative error <= 128 * 2^-24 at worst); blocks are added in double by the driver.
+// Sums      One fp32 running sum a column over at most one class block (<= 240 terms, all positive:
+//           relative error <= 240 * 2^-24 at worst); blocks are added in double by the driver.
 #pragma once
 
 #include <array>
