@@ -64,6 +64,11 @@ export async function test(vitestArgs) {
   await testStep('layout of the C++ sources (clang-format)', () => checkNativeFormat());
   for (const native of NATIVE_TEST_RUNS) await testStep(native.title, () => runNativeTests(native));
   await testStep('tfjs-node (cosface setup-tensorflow)', () => run('node', ['dist/cli/main.js', 'setup-tensorflow']));
+  // A large download, which nobody but CI is asked for: elsewhere the tests of the peers are skipped.
+  if (inCi)
+    await testStep('peers of the benchmark (cosface bench setup-peers)', () =>
+      run('node', ['dist/cli/main.js', 'bench', 'setup-peers']),
+    );
   await testStep('tests (vitest)', () => runVitest(vitestArgs));
   if (inCi)
     await testStep('nothing skipped', () => {
