@@ -23,17 +23,17 @@ void prefetch_queue::attach(tile_product& product, int64_t tile_rows) {
 }
 
 job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
-         const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels, void* memory,
-         cosface_margin_softmax_results& results)
-    : p_(problem),
+         const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels,
+         const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results)
+    : workspace_view(memory, layout.workers, layout.worker_bytes),
+      p_(problem),
       o_(options),
       shape_(shape),
       plan_(plan),
       k_(kernels),
       logit_products_(logit_products(shape, kernels)),
       gradient_products_(gradient_products(shape, kernels)),
-      layout_(lay_out(shape, plan, kernels)),
-      memory_(static_cast<char*>(memory)),
+      layout_(layout),
       results_(results),
       base2_scale_(logit_bound(options.scale)) {}
 

@@ -24,6 +24,7 @@
 #include "cpu/plan.h"
 #include "cpu/row_state.h"
 #include "cpu/thread_team.h"
+#include "cpu/workspace_view.h"
 
 namespace cosface {
 
@@ -73,26 +74,20 @@ enum class pass_1_aim {
   exponentials
 };
 
-// Long enough for the widest tile of any kernel.
-constexpr int64_t largest_tile_columns = 64;
-
-class job {
+class job : private workspace_view {
  public:
   job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
       const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels, void* memory,
-      cosface_margin_softmax_results& results);
+      cosface_margin_softmax_results& results)
+      : job(problem, options, shape, plan, kernels, lay_out(shape, plan, kernels), memory, results) {}
 
   cosface_status run(cosface_error* error);
 
  private:
-  template <class type>
-  type* at(int64_t offset) const {
-    return reinterpret_cast<type*>(memory_ + offset);
-  }
-  template <class type>
-  type* of_worker(int32_t worker, int64_t offset) const {
-    return at<type>(layout_.workers + worker * layout_.worker_bytes + offset);
-  }
+  job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
+      const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels,
+      const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results);
+
   row_state* rows() const { return at<row_state>(layout_.rows); }
   const float* embedding(const row_state& row) const { return p_.embeddings + row.sample * p_.dim; }
   const float* weight(int64_t c) const { return p_.weights + c * p_.dim; }
@@ -177,7 +172,6 @@ class job {
   const product_kernels& logit_products_;
   const product_kernels& gradient_products_;
   const workspace_layout layout_;
-  char* const memory_;
   cosface_margin_softmax_results& results_;
   const double base2_scale_;
 

@@ -208,7 +208,8 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
 std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan& p, int64_t budget) {
   constexpr double mib = 1 << 20;
   const int64_t blocks = std::max<int64_t>(ceil_div(s.batch, p.row_block), 1);
-  const double all_rows = 4.0 * static_cast<double>(s.batch) * static_cast<double>(s.classes) / mib;
+  const double bytes_of_one = s.precision == COSFACE_PRECISION_FP32 ? 4 : 2;
+  const double all_rows = bytes_of_one * static_cast<double>(s.batch) * static_cast<double>(s.classes) / mib;
   char text[800];
   int length = 0;
   const auto add = [&](const char* format, auto... values) {
@@ -223,10 +224,11 @@ std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan
                 ? "6NCD flops: exponentials are kept. "
                 : "8NCD flops: exponentials are computed twice, because the budget does not hold those of 32 rows. ");
   if (p.row_shift) add("%s", "2NCD more, because at this scale each row's maximum is needed first. ");
-  if (blocks > 1)
-    add("%lld blocks of %lld rows, because all at once would take %.0f MiB and the budget is %.1f. ",
-        static_cast<long long>(blocks), static_cast<long long>(p.row_block), s.gradients ? all_rows : 0.0,
+  if (blocks > 1) add("%lld blocks of %lld rows", static_cast<long long>(blocks), static_cast<long long>(p.row_block));
+  if (blocks > 1 && p.keep)
+    add(", because all at once would take %.0f MiB and the budget is %.1f", all_rows,
         static_cast<double>(budget) / mib);
+  if (blocks > 1) add("%s", ". ");
   add("Pass 1: %lld x %lld tasks of %lld rows x %lld classes. Blocks of %lld classes%s; w %s, its norms %s.",
       static_cast<long long>(ceil_div(p.row_block, p.row_group)),
       static_cast<long long>(ceil_div(s.classes, p.class_slab)), static_cast<long long>(p.row_group),

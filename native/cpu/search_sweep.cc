@@ -25,25 +25,16 @@ double inverse_norm(const cpu_kernels& k, const float* row, int64_t dim) {
   return counts_as_zero(squared) ? 0 : 1 / std::sqrt(squared);
 }
 
-// Calls f(start, rows) for `count` rows cut into tiles of nearly equal height, at most `tile`.
-template <class function>
-void for_each_tile(int64_t count, int64_t tile, const function& f) {
-  const int64_t tiles = (count + tile - 1) / tile;
-  for (int64_t t = 0; t < tiles; t++) {
-    const int64_t start = count * t / tiles;
-    f(start, count * (t + 1) / tiles - start);
-  }
-}
-
 }  // namespace
 
 search_sweep::search_sweep(const cosface_search_problem& problem, const search_shape& shape,
-                           const cosface_search_plan& plan, const cpu_kernels& kernels, void* memory)
-    : p_(problem),
+                           const cosface_search_plan& plan, const cpu_kernels& kernels, const search_layout& layout,
+                           void* memory)
+    : workspace_view(memory, layout.workers, layout.worker_bytes),
+      p_(problem),
       plan_(plan),
       k_(kernels),
-      layout_(lay_out(shape, plan, kernels)),
-      memory_(static_cast<char*>(memory)),
+      layout_(layout),
       error_(filter_error(problem.dim, depth)),
       gallery_rows_(each_pair_once() ? problem.query_rows : problem.gallery_rows),
       gallery_labels_(each_pair_once() ? problem.query_labels : problem.gallery_labels),
@@ -94,11 +85,8 @@ void search_sweep::fill_strip(const search_strip& s) const {
   const float* packed = of_worker<float>(s.worker, layout_.packed);
   const float* operand = at<float>(layout_.operand) + s.first_query * p_.dim;
   for (int64_t d = 0; d < p_.dim; d += depth)
-    for_each_tile(s.rows, k_.tile_rows, [&](int64_t r, int64_t height) {
-      k_.fp32.multiply_rows({height, std::min(depth, p_.dim - d), packed + r * layout_.gallery_ld + d,
-                             layout_.gallery_ld, operand + d * columns, columns, s.scores + r * columns, columns,
-                             d > 0});
-    });
+    k_.fp32.multiply_rows({s.rows, std::min(depth, p_.dim - d), packed + d, layout_.gallery_ld, operand + d * columns,
+                           columns, s.scores, columns, d > 0});
   if (is_pair(s.first_query + columns - 1, s.first_row)) return;
   for (int64_t r = 0; r < s.rows; r++)
     for (int64_t lane = 0; lane < columns; lane++)

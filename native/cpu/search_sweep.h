@@ -13,6 +13,7 @@
 #include "cosface/cosine_search.h"
 #include "cpu/search_plan.h"
 #include "cpu/thread_team.h"
+#include "cpu/workspace_view.h"
 
 namespace cosface {
 
@@ -25,10 +26,11 @@ struct search_strip {
 
 constexpr float no_pair = -std::numeric_limits<float>::infinity();
 
-class search_sweep {
+class search_sweep : public workspace_view {
  public:
   search_sweep(const cosface_search_problem& problem, const search_shape& shape, const cosface_search_plan& plan,
-               const cpu_kernels& kernels, void* memory);
+               const cpu_kernels& kernels, void* memory)
+      : search_sweep(problem, shape, plan, kernels, lay_out(shape, plan, kernels), memory) {}
 
   // Calls, for each block of queries: user.begin(); user.take(strip) for every strip with a pair in it, from any
   // worker; user.end(team).
@@ -50,16 +52,10 @@ class search_sweep {
   int64_t block_queries() const { return block_queries_; }
   bool labelled() const { return p_.query_labels != nullptr; }
 
-  template <class type>
-  type* at(int64_t offset) const {
-    return reinterpret_cast<type*>(memory_ + offset);
-  }
-  template <class type>
-  type* of_worker(int32_t worker, int64_t offset) const {
-    return at<type>(layout_.workers + worker * layout_.worker_bytes + offset);
-  }
-
  private:
+  search_sweep(const cosface_search_problem& problem, const search_shape& shape, const cosface_search_plan& plan,
+               const cpu_kernels& kernels, const search_layout& layout, void* memory);
+
   bool each_pair_once() const { return p_.gallery_rows == nullptr; }
   bool is_pair(int64_t query, int64_t row) const { return !each_pair_once() || row > first_query_ + query; }
   void prepare_panel(int64_t panel);
@@ -75,7 +71,6 @@ class search_sweep {
   const cosface_search_plan& plan_;
   const cpu_kernels& k_;
   const search_layout layout_;
-  char* const memory_;
   const double error_;
   const float* const gallery_rows_;
   const int32_t* const gallery_labels_;

@@ -11,8 +11,6 @@
 namespace cosface {
 namespace {
 
-// Long enough for the widest tile of any kernel.
-constexpr int64_t largest_tile_columns = 64;
 // Below every score, above no_pair.
 constexpr float every_score = -FLT_MAX;
 // Thresholds beyond it, infinite ones too, are beyond every score and this is as well.

@@ -30,6 +30,8 @@ struct tile_product {
 };
 
 constexpr int64_t cache_line = 64;
+// No kernel has a wider tile: a strip's sums and maxima find room in arrays of this length.
+constexpr int64_t largest_tile_columns = 64;
 
 struct product_kernels {
   int64_t values_per_word;  // 1 for fp32, 2 for bf16

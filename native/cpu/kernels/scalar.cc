@@ -8,26 +8,15 @@
 namespace cosface {
 namespace {
 
-struct vector {
+template <class element>
+struct lanes {
   static constexpr int width = 4;
-  static constexpr int tile_rows = 4;
   struct type {
-    float lane[width];
-  };
-  struct index {
-    int32_t lane[width];
+    element lane[width];
   };
 
   static type zero() { return {}; }
-  static type load(const float* p) {
-    type v;
-    std::memcpy(v.lane, p, sizeof v.lane);
-    return v;
-  }
-  static void store(float* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
-  static void stream(float* p, const type& v) { store(p, v); }
-  static void fence() {}
-  static type broadcast(const float* p) { return {{*p, *p, *p, *p}}; }
+  static void store(element* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
   static type fma(const type& a, const type& b, const type& c) {
     type v;
     for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] * b.lane[j] + c.lane[j];
@@ -38,6 +27,22 @@ struct vector {
     for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] + b.lane[j];
     return v;
   }
+};
+
+struct vector : lanes<float> {
+  static constexpr int tile_rows = 4;
+  struct index {
+    int32_t lane[width];
+  };
+
+  static type load(const float* p) {
+    type v;
+    std::memcpy(v.lane, p, sizeof v.lane);
+    return v;
+  }
+  static void stream(float* p, const type& v) { store(p, v); }
+  static void fence() {}
+  static type broadcast(const float* p) { return {{*p, *p, *p, *p}}; }
 
   static type low_half(const type& words) {
     type v;
@@ -72,27 +77,10 @@ struct vector {
     return v;
   }
 
-  struct wide {
-    static constexpr int width = 4;
-    struct type {
-      double lane[width];
-    };
-
-    static type zero() { return {}; }
+  struct wide : lanes<double> {
     static type load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
     static type load(const double* p) { return {{p[0], p[1], p[2], p[3]}}; }
-    static void store(double* p, const type& v) { std::memcpy(p, v.lane, sizeof v.lane); }
     static type broadcast(double v) { return {{v, v, v, v}}; }
-    static type fma(const type& a, const type& b, const type& c) {
-      type v;
-      for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] * b.lane[j] + c.lane[j];
-      return v;
-    }
-    static type add(const type& a, const type& b) {
-      type v;
-      for (int j = 0; j < width; j++) v.lane[j] = a.lane[j] + b.lane[j];
-      return v;
-    }
     static double sum(const type& v) { return (v.lane[0] + v.lane[2]) + (v.lane[1] + v.lane[3]); }
   };
 };

@@ -45,6 +45,7 @@ namespace cosface {
 namespace {
 
 constexpr int64_t tile_columns = 2 * vector::width;
+static_assert(tile_columns <= largest_tile_columns);
 
 // Addresses of up to four rows from one base and the stride. Hidden from the optimiser, which would
 // otherwise keep a pointer a row and spill them.
