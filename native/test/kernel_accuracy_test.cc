@@ -113,10 +113,7 @@ TEST(kernel_accuracy, one_class_costs_nothing) {
       options.isa = isa;
       const kernel_results got = run_kernel(random_problem({9, 1, dim}, 2), options);
       ASSERT_EQ(got.status, COSFACE_OK) << got.error.message;
-      for (const float loss : got.loss) EXPECT_EQ(loss, 0);
-      for (const float g : got.d_embeddings) EXPECT_EQ(g, 0);
-      for (const float g : got.d_weights) EXPECT_EQ(g, 0);
-      for (const int32_t p : got.prediction) EXPECT_EQ(p, 0);
+      expect_all_zero(got);
     }
 }
 

@@ -28,7 +28,7 @@ export interface CountAboveResult {
  *
  * Pairs are those of a query and a gallery row, or without a gallery those of two queries, each once. The counts are
  * those of cosines in double precision, the same on every instruction set and any number of threads (docs/math.md,
- * "Search"). A threshold that few pairs reach costs next to nothing; each one below most cosines costs about a hundredth
+ * "Search"). A threshold that few pairs reach costs next to nothing; each one below most cosines costs a few hundredths
  * of the matrix product at D = 512.
  *
  * @throws {CosFaceError} As topK; COSFACE_NOT_FINITE for a threshold that is NaN.
