@@ -20,7 +20,7 @@ function nativeSources() {
     cwd: root,
     encoding: 'utf8',
   });
-  return stdout.split('\n').filter((path) => /\.(cc|h)$/.test(path) && existsSync(join(root, path)));
+  return stdout.split('\n').filter((path) => /\.(cc|cu|cuh|h)$/.test(path) && existsSync(join(root, path)));
 }
 
 function install() {
