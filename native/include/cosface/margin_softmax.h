@@ -35,14 +35,16 @@ extern "C" {
 
 typedef enum cosface_status {
   COSFACE_OK = 0,
-  COSFACE_ERROR_SHAPE = 1,         /* a dimension is negative, too large, or a buffer is missing */
-  COSFACE_ERROR_OPTION = 2,        /* an option is outside its range */
-  COSFACE_ERROR_LABEL_RANGE = 3,   /* a label is neither in [0, C) nor the ignored one */
-  COSFACE_ERROR_NOT_FINITE = 4,    /* NaN or Inf in an input */
-  COSFACE_ERROR_MARGIN_RANGE = 5,  /* a per-sample margin is outside its range */
-  COSFACE_ERROR_ENVIRONMENT = 6,   /* a COSFACE_* environment variable has an unknown value */
-  COSFACE_ERROR_OUT_OF_MEMORY = 7, /* the workspace could not be allocated */
-  COSFACE_ERROR_UNSUPPORTED = 8    /* this processor or build lacks the requested ISA */
+  COSFACE_ERROR_SHAPE = 1,              /* a dimension is negative, too large, or a buffer is missing */
+  COSFACE_ERROR_OPTION = 2,             /* an option is outside its range */
+  COSFACE_ERROR_LABEL_RANGE = 3,        /* a label is neither in [0, C) nor the ignored one */
+  COSFACE_ERROR_NOT_FINITE = 4,         /* NaN or Inf in an input */
+  COSFACE_ERROR_MARGIN_RANGE = 5,       /* a per-sample margin is outside its range */
+  COSFACE_ERROR_ENVIRONMENT = 6,        /* a COSFACE_* environment variable has an unknown value */
+  COSFACE_ERROR_OUT_OF_MEMORY = 7,      /* the workspace, or memory of the GPU, could not be allocated */
+  COSFACE_ERROR_UNSUPPORTED = 8,        /* this processor or build lacks the requested ISA */
+  COSFACE_ERROR_DEVICE_UNAVAILABLE = 9, /* CUDA only: no GPU that can be used, and why */
+  COSFACE_ERROR_DEVICE_FAILED = 10      /* CUDA only: the driver reported an error during a call */
 } cosface_status;
 
 /* What went wrong, in words a user can act on. `message` names argument, requirement, value,
