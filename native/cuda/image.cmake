@@ -1,7 +1,7 @@
 # cosface_cuda_image(TARGET): compiles the kernels by nvcc to one fatbin and has image.cc of TARGET embed it.
 #
 # Only nvcc is wanted, no CUDA language of CMake's, which would link a test program against cudart. It is looked for in
-# COSFACE_NVCC, $CUDA_HOME, $CUDA_PATH, PATH, and where `npm run setup:cuda` puts it.
+# COSFACE_NVCC, $CUDA_HOME, $CUDA_PATH, PATH, and where `npm run setup:cuda` puts it (scripts/cuda-toolkit.mjs).
 
 set(COSFACE_CUDA_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(COSFACE_CUDA_OLDEST 12.4)
@@ -10,7 +10,8 @@ set(COSFACE_CUDA_OLDEST_FOR_100_AND_120 12.8)
 
 function(cosface_find_nvcc)
   find_program(COSFACE_NVCC nvcc
-    HINTS ENV CUDA_HOME ENV CUDA_PATH ${COSFACE_CUDA_DIR}/../../build-tools/cuda /usr/local/cuda
+    HINTS ENV CUDA_HOME ENV CUDA_PATH
+    PATHS ${COSFACE_CUDA_DIR}/../../build-tools/cuda /usr/local/cuda
     PATH_SUFFIXES bin
     DOC "The CUDA compiler")
   if(NOT COSFACE_NVCC)
