@@ -66,10 +66,13 @@ class device {
 
  private:
   void load(const device_image& image);
+  [[noreturn]] void refuse_image(const device_image& image, int result) const;
+  void find_function(kernel which);
   void close();
 
   const driver& driver_;
   device_properties properties_;
+  device_number number_ = 0;
   CUcontext context_ = nullptr;
   CUmodule module_ = nullptr;
   std::array<CUfunction, kernel_count> functions_{};
