@@ -53,6 +53,8 @@ typedef struct cosface_cuda_call {
   const cosface_margin_softmax_options* options;
   const cosface_cuda_class_subset* subset; /* NULL: all classes */
   cosface_margin_softmax_results* results;
+  void* workspace; /* margin_softmax_on_device only: device memory, aligned to 256 bytes; NULL: the library's own */
+  int64_t workspace_bytes; /* its size; at least what needed_workspace says */
 } cosface_cuda_call;
 
 /* Weights that stay on a device between steps, with their gradient and their velocity. */
@@ -81,6 +83,8 @@ typedef struct cosface_cuda_library {
   int32_t (*score)(int32_t ordinal, cosface_error* error);
   cosface_status (*describe_device)(int32_t ordinal, cosface_cuda_device_info* info, cosface_error* error);
 
+  cosface_status (*count_devices)(int32_t* count, cosface_error* error);
+
   /* What a run would do and need, for people; the words may change. */
   cosface_status (*describe_plan)(int32_t ordinal, const cosface_margin_softmax_problem* problem,
                                   const cosface_margin_softmax_options* options, int32_t gradients, char* text,
@@ -89,11 +93,21 @@ typedef struct cosface_cuda_library {
   /* Arrays of the host, copied to the device and back. */
   cosface_status (*margin_softmax)(int32_t ordinal, const cosface_cuda_call* call, cosface_error* error);
 
+  /* Bytes of workspace of a call with these dimensions and options. */
+  cosface_status (*needed_workspace)(int32_t ordinal, const cosface_margin_softmax_problem* problem,
+                                     const cosface_margin_softmax_options* options, int32_t gradients, int64_t* bytes,
+                                     cosface_error* error);
+
   /* Arrays of the device: every pointer of problem, subset and results. `stream` is the CUstream whose work made the
    * inputs and will read the outputs; the call queues on it. NULL: not known. Then the call waits for all work that was
    * queued on the device by this process before. Either way everything is done when it returns. */
   cosface_status (*margin_softmax_on_device)(int32_t ordinal, const cosface_cuda_call* call, void* stream,
                                              cosface_error* error);
+
+  /* For callers of margin_softmax_on_device. `pointer` is memory of some device; the copies are done on return. */
+  cosface_status (*device_of)(const void* pointer, int32_t* ordinal, cosface_error* error);
+  cosface_status (*copy_to_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
+  cosface_status (*copy_from_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
 
   /* `weights` [classes, dim] on the host; may be NULL: zeros. */
   cosface_status (*create_resident)(int32_t ordinal, int64_t classes, int64_t dim, const float* weights,
