@@ -47,6 +47,28 @@ export function relativeError(problem: LossProblem, samples: readonly number[], 
   return worst([lossError, embeddingsError.relative(), dWeightsError]);
 }
 
+/**
+ * How much of what `gradientTolerance` permits the gradients have left out: 1 is all of it (docs/math.md, section 8).
+ *
+ *     |x_i| |err dx_i|  <=  eps s / K  for every sample,      sum_c |w_c| |err dw_c|  <=  eps s
+ */
+export function shareOfTolerance(
+  { problem, samples }: { problem: LossProblem; samples: readonly number[] },
+  outputs: LossOutputs,
+  gradientTolerance: number,
+): number {
+  const exact = new DoublePrecision(problem, samples);
+  const { dEmbeddings, dWeightsLoss } = exact.gradients(outputs.dWeights as Float32Array);
+  const actual = outputs.dEmbeddings as Float32Array;
+  const { dim, embeddings } = problem;
+  const shares = samples.map((i) => {
+    const error = new SquaredError();
+    for (let at = i * dim; at < (i + 1) * dim; at++) error.add(actual[at], dEmbeddings[at] as number);
+    return (error.absolute() * samples.length) / inverseNorm(embeddings, i, dim);
+  });
+  return worst([...shares, dWeightsLoss]) / (SCALE * gradientTolerance);
+}
+
 /** Unlike Math.max of comparisons, keeps NaN: a NaN is the worst error there is. */
 function worst(errors: readonly number[]): number {
   return Math.max(...errors);
@@ -61,9 +83,18 @@ class SquaredError {
     this.exact += exact ** 2;
   }
 
+  join({ difference, exact }: SquaredError): void {
+    this.difference += difference;
+    this.exact += exact;
+  }
+
   /** |actual - exact| / |exact|; the absolute error where all that is exact is 0. */
   relative(): number {
     return Math.sqrt(this.difference / (this.exact || 1));
+  }
+
+  absolute(): number {
+    return Math.sqrt(this.difference);
   }
 }
 
@@ -97,11 +128,12 @@ class DoublePrecision {
     this.loss = this.excess.reduce((sum, u) => sum + softplus(u), 0) / samples.length;
   }
 
-  /** dEmbeddings [N, D], and how far `actual` is from dWeights [C, D]. */
-  gradients(actual: Float32Array): { dEmbeddings: Float64Array; dWeightsError: number } {
+  /** dEmbeddings [N, D], how far `actual` is from dWeights [C, D], and the sum of |w_c| |actual_c - dWeights_c|. */
+  gradients(actual: Float32Array): { dEmbeddings: Float64Array; dWeightsError: number; dWeightsLoss: number } {
     const { classes, dim, weights } = this.problem;
     const dUnitX = this.samples.map(() => new Float64Array(dim));
     const error = new SquaredError();
+    let dWeightsLoss = 0;
     const unitW = new Float64Array(dim);
     for (let c = 0; c < classes; c++) {
       for (let d = 0; d < dim; d++) unitW[d] = (weights[c * dim + d] as number) * (this.inverseNormW[c] as number);
@@ -112,9 +144,12 @@ class DoublePrecision {
         accumulate(dUnitX[k] as Float64Array, g, unitW);
       });
       const dRow = throughNormalisation(dUnitW, unitW, this.inverseNormW[c] as number);
-      for (let d = 0; d < dim; d++) error.add(actual[c * dim + d], dRow[d] as number);
+      const rowError = new SquaredError();
+      for (let d = 0; d < dim; d++) rowError.add(actual[c * dim + d], dRow[d] as number);
+      error.join(rowError);
+      dWeightsLoss += rowError.absolute() / (this.inverseNormW[c] as number);
     }
-    return { dEmbeddings: this.embeddingRows(dUnitX), dWeightsError: error.relative() };
+    return { dEmbeddings: this.embeddingRows(dUnitX), dWeightsError: error.relative(), dWeightsLoss };
   }
 
   private cosinesOf(x: Float64Array): Float64Array {

@@ -14,6 +14,8 @@ export interface Runnable {
   call(): number | undefined;
   /** Relative L2 error of one call against double precision. `read` gives the problem, so that a row need not keep it. */
   relativeError(read: () => LossProblem): number;
+  /** How much of its gradient tolerance one call has used, at most 1; of rows that have one. */
+  shareOfTolerance?(): number;
   /** p_y of each sample as the margin leaves it, [N]; of the typed-array API only. */
   targetProbabilities?(): Float32Array;
 }

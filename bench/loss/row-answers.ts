@@ -13,6 +13,8 @@ export interface ReadyRow {
   threads: number;
   peakBytes: number;
   relativeError: number;
+  /** How much of its gradient tolerance the row has used; of rows that have one. */
+  shareOfTolerance?: number | undefined;
   /** The mean loss of a timed call; `matmuls` has none. */
   loss: number | undefined;
   /** What a turn takes, about. */

@@ -50,6 +50,7 @@ async function prepareRow({ row, scratch, limitMs }: Preparation): Promise<RowSe
   const runnable = await prepare(row, readProblem(folder, row));
   const { peakBytes, warmUp } = firstCalls(row, runnable);
   const relativeError = runnable.relativeError(() => readProblem(folder, row));
+  const shareOfTolerance = runnable.shareOfTolerance?.();
   const probabilities = runnable.targetProbabilities?.();
   globalThis.gc?.();
   const takeTurn = turnOf(row, runnable);
@@ -57,7 +58,7 @@ async function prepareRow({ row, scratch, limitMs }: Preparation): Promise<RowSe
   return {
     answer: {
       ...{ type: 'ready', isa: runnable.isa, threads: runnable.threads, peakBytes, relativeError, turnMs },
-      ...{ loss: warmUp[0]?.value },
+      ...{ loss: warmUp[0]?.value, shareOfTolerance },
       ...(probabilities && { targetProbability: quantiles([...probabilities], [0.05, 0.25, 0.5, 0.75, 0.95]) }),
     },
     takeTurn,

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { relativeError, samplesToCheck, sampleWeightsFor } from '../../bench/loss/double-precision.js';
+import {
+  relativeError,
+  samplesToCheck,
+  sampleWeightsFor,
+  shareOfTolerance,
+} from '../../bench/loss/double-precision.js';
 import { type LossProblem, makeProblem } from '../../bench/loss/problem.js';
 import { MARGIN, SCALE } from '../../bench/loss/rows.js';
 import { reference } from '../reference.js';
@@ -61,6 +66,25 @@ describe('relativeError', () => {
     const { loss } = outputsOf(problem);
     expect(relativeError(problem, everySample, { loss })).toBeLessThan(1e-12);
     expect(relativeError(problem, everySample, { loss: loss * 1.01 })).toBeCloseTo(0.01, 6);
+  });
+});
+
+describe('shareOfTolerance', () => {
+  const tolerance = 1e-3;
+
+  test('is next to nothing for exact gradients', () => {
+    expect(shareOfTolerance({ problem, samples: everySample }, outputsOf(problem), tolerance)).toBeLessThan(1e-3);
+  });
+
+  test.each(['dEmbeddings', 'dWeights'] as const)('is 1 where an error of %s is what the bound allows', (name) => {
+    const outputs = outputsOf(problem);
+    const rows = name === 'dEmbeddings' ? problem.embeddings : problem.weights;
+    const norm = Math.hypot(...rows.subarray(0, problem.dim));
+    const allowed = (SCALE * tolerance) / norm / (name === 'dEmbeddings' ? everySample.length : 1);
+    outputs[name][1] = (outputs[name][1] as number) + allowed;
+    expect(shareOfTolerance({ problem, samples: everySample }, outputs, tolerance)).toBeCloseTo(1, 2);
+    outputs[name][1] = Number.NaN;
+    expect(shareOfTolerance({ problem, samples: everySample }, outputs, tolerance)).toBeNaN();
   });
 });
 

@@ -140,10 +140,21 @@ test('a sound row has no fault, nor one without a loss or of a problem of its ow
 });
 
 test('what was asked for less is held to less, and not to nothing', () => {
-  const coarse = [{ precision: 'bf16-gradients' }, { gradientTolerance: 1e-3 }, { precision: 'bf16' }] as const;
+  const coarse = [{ precision: 'bf16-gradients' }, { precision: 'bf16' }] as const;
   for (const given of coarse) {
     const asked = { ...row, ...given };
     expect(faultOf({ row: asked, ready: { relativeError: 5e-3, loss: 30.01 } }, [peer])).toBeUndefined();
     expect(faultOf({ row: asked, ready: { relativeError: 0.2, loss: 30 } }, [peer])).toMatch(/expected at most 0\.\d+/);
   }
+});
+
+test('a row with a gradient tolerance is held to the bound of that tolerance', () => {
+  const filtered = { ...row, gradientTolerance: 1e-3 };
+  const ready = { relativeError: 0.05, loss: 30 };
+  expect(faultOf({ row: filtered, ready: { ...ready, shareOfTolerance: 0.4 } }, [peer])).toBeUndefined();
+  for (const shareOfTolerance of [1.01, Number.NaN, undefined])
+    expect(faultOf({ row: filtered, ready: { ...ready, shareOfTolerance } }, [peer])).toMatch(
+      /gradient tolerance is used/,
+    );
+  expect(faultOf({ row: filtered, ready: { ...ready, loss: 31, shareOfTolerance: 0 } }, [peer])).toMatch(/mean loss/);
 });

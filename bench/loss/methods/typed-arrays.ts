@@ -2,7 +2,7 @@ import { backendInfo } from '../../../src/native/backend-info.js';
 import { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from '../../../src/native/index.js';
 import { loadAddon } from '../../../src/native/load.js';
 import { readOptions } from '../../../src/native/margin-softmax-options.js';
-import { relativeError, samplesToCheck, sampleWeightsFor } from '../double-precision.js';
+import { relativeError, samplesToCheck, sampleWeightsFor, shareOfTolerance } from '../double-precision.js';
 import type { Runnable } from '../method.js';
 import type { LossProblem } from '../problem.js';
 import { type LossRow, SCALE } from '../rows.js';
@@ -26,15 +26,25 @@ export function typedArraysStep(row: LossRow, problem: LossProblem): Runnable {
     row.results === 'reused'
       ? reusingStep(options)
       : (sampleWeights) => marginSoftmax(sampleWeights ? { ...options, sampleWeights } : options);
+  const checkedCall = () => {
+    const samples = samplesToCheck(problem);
+    const result = step(sampleWeightsFor(problem, samples));
+    return { samples, outputs: { ...result, loss: mean(result, samples.length) } };
+  };
   return {
     isa: info.isa as string,
     threads: workers,
     call: () => mean(step(undefined), labels.length),
     relativeError: () => {
-      const samples = samplesToCheck(problem);
-      const result = step(sampleWeightsFor(problem, samples));
-      return relativeError(problem, samples, { ...result, loss: mean(result, samples.length) });
+      const { samples, outputs } = checkedCall();
+      return relativeError(problem, samples, outputs);
     },
+    ...(row.gradientTolerance > 0 && {
+      shareOfTolerance: () => {
+        const { samples, outputs } = checkedCall();
+        return shareOfTolerance({ problem, samples }, outputs, row.gradientTolerance);
+      },
+    }),
     targetProbabilities: () => step(undefined).loss.map((loss) => Math.exp(-loss)),
   };
 }
