@@ -11,7 +11,10 @@ const CMAKE_BINARY = 'build-cmake/Release/cosface.node';
 const NATIVE_SOURCES = ['native', 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
 /** `cosface bench` is made of bench/; the lockfile decides which tsdown, and which packages, go into dist. */
 const TYPESCRIPT_SOURCES = ['src', 'bench', 'tsdown.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
-const NATIVE_BUILD = { sources: NATIVE_SOURCES, ignored: ['native/test'] };
+const NATIVE_BUILD = {
+  sources: NATIVE_SOURCES,
+  ignored: ['native/test', 'native/cuda/test', 'native/cuda/emulator'],
+};
 
 function readJson(path) {
   return existsSync(join(root, path)) ? JSON.parse(readFileSync(join(root, path), 'utf8')) : undefined;
@@ -51,6 +54,17 @@ export function buildWithNodeGyp() {
 export function buildWithCmakeJs() {
   return buildUnlessCurrent({ product: CMAKE_BINARY, ...NATIVE_BUILD }, () => {
     runBin('cmake-js', ['compile', '-O', 'build-cmake', '--parallel', String(availableParallelism())], {
+      env: headersVariable(),
+    });
+  });
+}
+
+/** The CUDA library alone, in `folder`: what users get by -DCOSFACE_CUDA=ON beside the addon. */
+export function buildCudaLibrary(folder, { nvcc }) {
+  return buildUnlessCurrent({ product: `${folder}/Release/cosface_cuda.node`, ...NATIVE_BUILD }, () => {
+    const settings = ['--CDCOSFACE_CUDA=ON', `--CDCOSFACE_NVCC=${nvcc}`];
+    const jobs = ['--parallel', String(availableParallelism())];
+    runBin('cmake-js', ['compile', '-O', folder, '--target', 'cosface_cuda', ...settings, ...jobs], {
       env: headersVariable(),
     });
   });
