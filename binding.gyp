@@ -7,9 +7,13 @@
       'sources': [
         'native/addon/addon.cc',
         'native/addon/call_arguments.cc',
+        'native/addon/cuda_info.cc',
+        'native/addon/cuda_library.cc',
         'native/addon/js_error.cc',
         'native/addon/margin_softmax_call.cc',
         'native/addon/margin_softmax_job.cc',
+        'native/addon/margin_softmax_run.cc',
+        'native/addon/resident_weights.cc',
         'native/addon/search_job.cc',
         'native/addon/search_work.cc',
         'native/cpu/check.cc',

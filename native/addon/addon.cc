@@ -3,9 +3,13 @@
 #include <string>
 
 #include "addon/call_arguments.h"
+#include "addon/cuda_info.h"
+#include "addon/cuda_library.h"
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
+#include "addon/margin_softmax_run.h"
+#include "addon/resident_weights.h"
 #include "addon/search_job.h"
 #include "cosface/machine_rates.h"
 #include "cosface/margin_softmax.h"
@@ -59,6 +63,13 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("impostorThresholdsAsync", &addon::search_async<read_impostor_thresholds>),
                            InstanceMethod("plan", &addon::plan),
                            InstanceMethod("info", &addon::info),
+                           InstanceMethod("cuda", &addon::call<cuda_info>),
+                           InstanceMethod("createResident", &addon::call<create_resident>),
+                           InstanceMethod("runResident", &addon::call<run_resident>),
+                           InstanceMethod("updateResident", &addon::call<update_resident>),
+                           InstanceMethod("readResident", &addon::call<read_resident>),
+                           InstanceMethod("writeResident", &addon::call<write_resident>),
+                           InstanceMethod("freeResident", &addon::call<free_resident>),
                            InstanceMethod("registerTensorflowOp", &addon::register_tensorflow_op),
                            InstanceMethod("fmaRate", &addon::fma_rate),
                            InstanceMethod("memoryRate", &addon::memory_rate),
@@ -68,9 +79,9 @@ addon::addon(Napi::Env env, Napi::Object exports) {
 
 Napi::Value addon::margin_softmax(const Napi::CallbackInfo& info) {
   margin_softmax_call call = read_margin_softmax_call(info[0]);
+  const margin_softmax_run run(info.Env(), call, call.results.d_weights != nullptr);
   cosface_error error{};
-  if (cosface_margin_softmax(&call.problem, &call.options, &call.results, &error) != COSFACE_OK)
-    throw js_error(info.Env(), error);
+  if (run.run(call, error) != COSFACE_OK) throw js_error(info.Env(), error);
   return summary_of(info.Env(), call.results);
 }
 
@@ -149,7 +160,10 @@ Napi::Value addon::memory_rate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), cosface_memory_rate(array_bytes, options.threads, seconds));
 }
 
-void addon::release_workspace(const Napi::CallbackInfo&) { cosface_release_workspace(); }
+void addon::release_workspace(const Napi::CallbackInfo&) {
+  cosface_release_workspace();
+  release_cuda_devices();
+}
 
 }  // namespace cosface
 

@@ -28,6 +28,14 @@ class addon : public Napi::Addon<addon> {
   Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info);
   Napi::Value fma_rate(const Napi::CallbackInfo& info);
   Napi::Value memory_rate(const Napi::CallbackInfo& info);
+  template <Napi::Value (&function)(const Napi::CallbackInfo&)>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return function(info);
+  }
+  template <void (&function)(const Napi::CallbackInfo&)>
+  void call(const Napi::CallbackInfo& info) {
+    function(info);
+  }
   void release_workspace(const Napi::CallbackInfo& info);
 };
 

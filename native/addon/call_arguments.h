@@ -27,6 +27,7 @@ struct integer_range {
 constexpr double largest_safe_integer = 9007199254740991.0;
 // D as the C ABI allows it, so that N * D and C * D fit in int64_t.
 constexpr integer_range dim_range{1, 1 << 24, "COSFACE_SHAPE"};
+constexpr integer_range class_range{1, INT32_MAX, "COSFACE_SHAPE"};
 constexpr integer_range dimension_range{0, largest_safe_integer, "COSFACE_SHAPE"};
 constexpr integer_range int32_range{INT32_MIN, INT32_MAX, "COSFACE_OPTION_RANGE"};
 constexpr integer_range byte_range{0, largest_safe_integer, "COSFACE_OPTION_RANGE"};
@@ -60,7 +61,8 @@ struct array_argument {
   void* data = nullptr;
   size_t length = 0;
 
-  array_argument(const Napi::Object& call, const char* property) : name(property), value(call.Get(property)) {}
+  array_argument(const char* name, const Napi::Value& value) : name(name), value(value) {}
+  array_argument(const Napi::Object& call, const char* property) : array_argument(property, call.Get(property)) {}
 
   bool given() const { return !value.IsUndefined() && !value.IsNull(); }
   // Throws COSFACE_DTYPE, COSFACE_SHARED_BUFFER or COSFACE_DETACHED.

@@ -17,6 +17,10 @@ constexpr choice margin_terms[] = {{"m1", COSFACE_MARGIN_M1}, {"m2", COSFACE_MAR
 constexpr choice precisions[] = {{"fp32", COSFACE_PRECISION_FP32},
                                  {"bf16-gradients", COSFACE_PRECISION_BF16_GRADIENTS},
                                  {"bf16", COSFACE_PRECISION_BF16}};
+constexpr choice devices[] = {{"cpu", static_cast<int>(device_kind::cpu)},
+                              {"auto", static_cast<int>(device_kind::automatic)},
+                              {"cuda", static_cast<int>(device_kind::cuda)}};
+
 bool overlap(const array_argument& a, const array_argument& b) {
   // Float32Array and Int32Array alike: 4 bytes an element.
   const auto a_begin = reinterpret_cast<uintptr_t>(a.data), b_begin = reinterpret_cast<uintptr_t>(b.data);
@@ -24,7 +28,7 @@ bool overlap(const array_argument& a, const array_argument& b) {
 }
 
 struct call_arrays {
-  array_argument embeddings, weights, labels, sample_weights, sample_margins, loss_gradient;
+  array_argument embeddings, weights, labels, sample_weights, sample_margins, loss_gradient, class_ids;
   array_argument loss, target_cosine, prediction, d_embeddings, d_weights;
 
   explicit call_arrays(const Napi::Object& call)
@@ -34,43 +38,58 @@ struct call_arrays {
         sample_weights(call, "sampleWeights"),
         sample_margins(call, "sampleMargins"),
         loss_gradient(call, "lossGradient"),
+        class_ids(call, "classIds"),
         loss(call, "loss"),
         target_cosine(call, "targetCosine"),
         prediction(call, "prediction"),
         d_embeddings(call, "dEmbeddings"),
         d_weights(call, "dWeights") {}
 
-  void open_all();
-  void require_lengths(const cosface_margin_softmax_problem& problem) const;
+  void open_samples();
+  void open_classes();
+  void require_lengths_of_samples(const cosface_margin_softmax_problem& problem) const;
+  void require_lengths_of_classes(const cosface_margin_softmax_problem& problem) const;
   void require_no_overlap() const;
+  void point(margin_softmax_call& call) const;
 };
 
-void call_arrays::open_all() {
-  for (array_argument* required : {&embeddings, &weights}) required->open(napi_float32_array);
+void call_arrays::open_samples() {
+  embeddings.open(napi_float32_array);
   labels.open(napi_int32_array);
   for (array_argument* optional :
-       {&sample_weights, &sample_margins, &loss_gradient, &loss, &target_cosine, &d_embeddings, &d_weights})
+       {&sample_weights, &sample_margins, &loss_gradient, &loss, &target_cosine, &d_embeddings})
     if (optional->given()) optional->open(napi_float32_array);
   if (prediction.given()) prediction.open(napi_int32_array);
 }
 
-void call_arrays::require_lengths(const cosface_margin_softmax_problem& p) const {
-  const std::string row = "dim (" + std::to_string(p.dim) + ")";
-  const int64_t x_length = static_cast<int64_t>(embeddings.length), w_length = static_cast<int64_t>(weights.length);
-  if (x_length != p.batch * p.dim) embeddings.reject_length("a multiple of " + row + ": one row for each sample");
-  if (p.classes < 1 || w_length != p.classes * p.dim)
-    weights.reject_length("a multiple of " + row + " above 0: one row for each class");
+void call_arrays::open_classes() {
+  weights.open(napi_float32_array);
+  if (d_weights.given()) d_weights.open(napi_float32_array);
+}
+
+std::string dim_text(const cosface_margin_softmax_problem& p) { return "dim (" + std::to_string(p.dim) + ")"; }
+
+void call_arrays::require_lengths_of_classes(const cosface_margin_softmax_problem& p) const {
+  const int64_t length = static_cast<int64_t>(weights.length);
+  if (p.classes < 1 || length != p.classes * p.dim)
+    weights.reject_length("a multiple of " + dim_text(p) + " above 0: one row for each class");
+  if (d_weights.given()) d_weights.require_length(length, "as weights");
+}
+
+void call_arrays::require_lengths_of_samples(const cosface_margin_softmax_problem& p) const {
+  const int64_t length = static_cast<int64_t>(embeddings.length);
+  if (length != p.batch * p.dim) embeddings.reject_length("a multiple of " + dim_text(p) + ": one row for each sample");
   labels.require_length(p.batch, "one for each row of embeddings");
   for (const array_argument* of_samples :
        {&sample_weights, &sample_margins, &loss_gradient, &loss, &target_cosine, &prediction})
     if (of_samples->given()) of_samples->require_length(p.batch, "one for each row of embeddings");
-  if (d_embeddings.given()) d_embeddings.require_length(x_length, "as embeddings");
-  if (d_weights.given()) d_weights.require_length(w_length, "as weights");
+  if (d_embeddings.given()) d_embeddings.require_length(length, "as embeddings");
 }
 
 void call_arrays::require_no_overlap() const {
   const array_argument* outputs[] = {&loss, &target_cosine, &prediction, &d_embeddings, &d_weights};
-  const array_argument* inputs[] = {&embeddings, &weights, &labels, &sample_weights, &sample_margins, &loss_gradient};
+  const array_argument* inputs[] = {&embeddings,     &weights,       &labels,   &sample_weights,
+                                    &sample_margins, &loss_gradient, &class_ids};
   const auto reject = [](const array_argument& output, const array_argument& other) {
     throw js_error(output.value.Env(), "COSFACE_SHAPE",
                    std::string(output.name) + " shares memory with " + other.name + ", expected memory of its own.",
@@ -82,6 +101,21 @@ void call_arrays::require_no_overlap() const {
     for (size_t j = 0; j < k; j++)
       if (overlap(*outputs[k], *outputs[j])) reject(*outputs[k], *outputs[j]);
   }
+}
+
+void call_arrays::point(margin_softmax_call& call) const {
+  call.problem.embeddings = embeddings.as<float>();
+  call.problem.weights = weights.as<float>();
+  call.problem.labels = labels.as<int32_t>();
+  call.problem.sample_weights = sample_weights.as<float>();
+  call.problem.sample_margins = sample_margins.as<float>();
+  call.problem.loss_gradient = loss_gradient.as<float>();
+  call.subset.ids = class_ids.as<int32_t>();
+  call.results.loss = loss.as<float>();
+  call.results.target_cosine = target_cosine.as<float>();
+  call.results.prediction = prediction.as<int32_t>();
+  call.results.d_embeddings = d_embeddings.as<float>();
+  call.results.d_weights = d_weights.as<float>();
 }
 
 cosface_margin_softmax_options read_options(const Napi::Object& call) {
@@ -107,34 +141,51 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
   return o;
 }
 
+margin_softmax_call read_choices(const Napi::Object& object) {
+  margin_softmax_call call;
+  call.options = read_options(object);
+  call.device = static_cast<device_kind>(
+      read_choice(object.Get("device"), "device", static_cast<int>(device_kind::cpu), devices));
+  call.ordinal = static_cast<int32_t>(read_integer(object.Get("ordinal"), "ordinal", 0, int32_range));
+  call.workspace_is_default = object.Get("workspaceBytes").IsUndefined();
+  return call;
+}
+
 }  // namespace
 
 margin_softmax_call read_margin_softmax_call(const Napi::Value& value) {
   const Napi::Object object = require_object(value, "call");
-  margin_softmax_call call;
-  call.options = read_options(object);
-  const int64_t dim = read_integer(object.Get("dim"), "dim", 0, dim_range);
+  margin_softmax_call call = read_choices(object);
+  cosface_margin_softmax_problem& p = call.problem;
+  p.dim = read_integer(object.Get("dim"), "dim", 0, dim_range);
   call_arrays arrays(object);
   // No JavaScript runs from here on.
-  arrays.open_all();
+  arrays.open_samples();
+  arrays.open_classes();
+  p.batch = static_cast<int64_t>(arrays.embeddings.length) / p.dim;
+  p.classes = static_cast<int64_t>(arrays.weights.length) / p.dim;
+  arrays.require_lengths_of_samples(p);
+  arrays.require_lengths_of_classes(p);
+  arrays.require_no_overlap();
+  arrays.point(call);
+  return call;
+}
 
+margin_softmax_call read_resident_call(const Napi::Value& value, int64_t classes, int64_t dim) {
+  const Napi::Object object = require_object(value, "call");
+  margin_softmax_call call = read_choices(object);
+  call_arrays arrays(object);
+  // No JavaScript runs from here on.
+  arrays.open_samples();
+  if (arrays.class_ids.given()) arrays.class_ids.open(napi_int32_array);
   cosface_margin_softmax_problem& p = call.problem;
   p.dim = dim;
   p.batch = static_cast<int64_t>(arrays.embeddings.length) / dim;
-  p.classes = static_cast<int64_t>(arrays.weights.length) / dim;
-  arrays.require_lengths(p);
+  p.classes = arrays.class_ids.given() ? static_cast<int64_t>(arrays.class_ids.length) : classes;
+  arrays.require_lengths_of_samples(p);
   arrays.require_no_overlap();
-  p.embeddings = arrays.embeddings.as<float>();
-  p.weights = arrays.weights.as<float>();
-  p.labels = arrays.labels.as<int32_t>();
-  p.sample_weights = arrays.sample_weights.as<float>();
-  p.sample_margins = arrays.sample_margins.as<float>();
-  p.loss_gradient = arrays.loss_gradient.as<float>();
-  call.results.loss = arrays.loss.as<float>();
-  call.results.target_cosine = arrays.target_cosine.as<float>();
-  call.results.prediction = arrays.prediction.as<int32_t>();
-  call.results.d_embeddings = arrays.d_embeddings.as<float>();
-  call.results.d_weights = arrays.d_weights.as<float>();
+  arrays.point(call);
+  call.subset.total = classes;
   return call;
 }
 

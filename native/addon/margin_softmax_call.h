@@ -4,19 +4,33 @@
 
 #include <napi.h>
 
+#include "cosface/cuda.h"
 #include "cosface/margin_softmax.h"
 
 namespace cosface {
+
+enum class device_kind {
+  cpu,
+  automatic,  // a GPU that can be used, else the CPU
+  cuda
+};
 
 struct margin_softmax_call {
   cosface_margin_softmax_problem problem{};
   cosface_margin_softmax_options options{};
   cosface_margin_softmax_results results{};
+  cosface_cuda_class_subset subset{};  // ids is null: all classes
+  device_kind device = device_kind::cpu;
+  int32_t ordinal = 0;                // of the GPU
+  bool workspace_is_default = false;  // the default is another on a GPU
 };
 
 // Every pointer is into the caller's arrays: valid until JavaScript runs again. Throws Napi::Error
 // with COSFACE_DTYPE, COSFACE_SHAPE, COSFACE_DETACHED, COSFACE_SHARED_BUFFER or COSFACE_OPTION_RANGE.
 margin_softmax_call read_margin_softmax_call(const Napi::Value& call);
+
+// The same for weights that are on a GPU, with `classIds` for a part of the `classes`.
+margin_softmax_call read_resident_call(const Napi::Value& call, int64_t classes, int64_t dim);
 
 struct plan_request {
   cosface_margin_softmax_problem problem{};  // dimensions only

@@ -5,6 +5,7 @@
 
 #include "addon/buffer.h"
 #include "addon/js_error.h"
+#include "addon/margin_softmax_run.h"
 
 namespace cosface {
 namespace {
@@ -60,12 +61,12 @@ cosface_error out_of_memory(const char* what) {
 
 class margin_softmax_job final : public Napi::AsyncWorker {
  public:
-  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const cosface_margin_softmax_plan& plan,
+  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const margin_softmax_run& run,
                      input_copies&& inputs, bool with_gradients)
       : Napi::AsyncWorker(env, "cosface.marginSoftmax"),
         deferred_(Napi::Promise::Deferred::New(env)),
         call_(call),
-        plan_(plan),
+        run_(run),
         inputs_(std::move(inputs)),
         with_gradients_(with_gradients) {}
 
@@ -79,7 +80,7 @@ class margin_softmax_job final : public Napi::AsyncWorker {
     }
     inputs_.point(call_.problem);
     outputs_.point(call_.results);
-    cosface_margin_softmax_run(&call_.problem, &call_.options, &plan_, &call_.results, &error_);
+    run_.run(call_, error_);
   }
 
   void OnOK() override {
@@ -107,7 +108,7 @@ class margin_softmax_job final : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred deferred_;
   margin_softmax_call call_;
-  cosface_margin_softmax_plan plan_;
+  margin_softmax_run run_;
   input_copies inputs_;
   outputs outputs_;
   cosface_error error_{};
@@ -118,13 +119,10 @@ class margin_softmax_job final : public Napi::AsyncWorker {
 
 Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, bool with_gradients) {
   // On this thread, because JavaScript may change the environment while the job runs.
-  cosface_margin_softmax_plan plan{};
-  cosface_error error{};
-  if (cosface_margin_softmax_make_plan(&call.problem, &call.options, with_gradients, &plan, &error) != COSFACE_OK)
-    throw js_error(env, error);
+  const margin_softmax_run run(env, call, with_gradients);
   input_copies inputs;
   if (!inputs.copy(call.problem)) throw js_error(env, out_of_memory("input copies"));
-  auto* job = new margin_softmax_job(env, call, plan, std::move(inputs), with_gradients);
+  auto* job = new margin_softmax_job(env, call, run, std::move(inputs), with_gradients);
   const Napi::Promise promise = job->promise();
   job->Queue();  // deletes the job after OnOK or OnError
   return promise;

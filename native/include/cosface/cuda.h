@@ -133,8 +133,14 @@ typedef struct cosface_cuda_library {
 
 typedef const cosface_cuda_library* cosface_cuda_library_function(void);
 
+#ifdef _WIN32
+#define COSFACE_CUDA_EXPORT __declspec(dllexport)
+#else
+#define COSFACE_CUDA_EXPORT __attribute__((visibility("default")))
+#endif
+
 /* The table, always the same one. Only cosface_cuda.node defines it; found by COSFACE_CUDA_LIBRARY_SYMBOL. */
-const cosface_cuda_library* cosface_cuda_library_v1(void);
+COSFACE_CUDA_EXPORT const cosface_cuda_library* cosface_cuda_library_v1(void);
 
 #ifdef __cplusplus
 }
