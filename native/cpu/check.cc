@@ -97,14 +97,20 @@ cosface_status fill_error(cosface_error* error, cosface_status status, const cha
   return status;
 }
 
-cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
-                              cosface_error* error) {
-  for (int64_t k = 0; k < rows * dim; k++)
-    if (!std::isfinite(values[k]))
-      return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, k,
+cosface_status find_in_row(const char* argument, const float* values, int64_t row, int64_t dim, cosface_error* error) {
+  for (int64_t d = 0; d < dim; d++)
+    if (!std::isfinite(values[d]))
+      return fill_error(error, COSFACE_ERROR_NOT_FINITE, argument, row * dim + d,
                         "%s[%lld, %lld] is %s, expected a finite number. Check the data and, in training, the "
                         "learning rate.",
-                        argument, static_cast<long long>(k / dim), static_cast<long long>(k % dim), spell(values[k]));
+                        argument, static_cast<long long>(row), static_cast<long long>(d), spell(values[d]));
+  return COSFACE_OK;
+}
+
+cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
+                              cosface_error* error) {
+  for (int64_t r = 0; r < rows; r++)
+    if (auto s = find_in_row(argument, values + r * dim, r, dim, error)) return s;
   return COSFACE_OK;
 }
 

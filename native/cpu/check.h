@@ -37,6 +37,9 @@ cosface_status check_present(const char* argument, const void* data, int64_t cou
 cosface_status find_in_matrix(const char* argument, const float* values, int64_t rows, int64_t dim,
                               cosface_error* error);
 
+// The same for one row of it: `values` are its `dim` elements.
+cosface_status find_in_row(const char* argument, const float* values, int64_t row, int64_t dim, cosface_error* error);
+
 // Names the first NaN or Inf of the embeddings, else of the weights; COSFACE_OK where there is none.
 cosface_status find_not_finite(const cosface_margin_softmax_problem& problem, cosface_error* error);
 

@@ -8,18 +8,9 @@
 #pragma once
 
 #include "cosface/margin_softmax.h"
+#include "reference/margin_formula.h"
 
 namespace cosface {
-
-struct margins {
-  double m1, m2, m3;
-};
-
-// The margined cosine psi(m1 t + m2) - m3 and its derivative by the cosine.
-struct margined_cosine {
-  double value;
-  double slope;
-};
 
 // `cosine` may stray from [-1, 1] by rounding; it is clamped. With m1 = 1 and m2 = 0 no angle is
 // formed and the slope is exactly 1. Elsewhere the slope is m1 |sin a| / sin t with t clamped as

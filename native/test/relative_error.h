@@ -86,8 +86,8 @@ inline natural_sizes natural_sizes_of(const problem_data& data, const cosface_ma
 // promise to users is 2e-6 for the loss and 1e-5 for the gradients. The worst that the tests'
 // problems reach is 0.8e-6 and 1.8e-6, so they are held to less than the promise: without the
 // dominant negatives in double the gradients fall back to 9.8e-6, which 1e-5 would let pass.
-inline double scale_beyond_64(double scale) { return std::max(1.0, scale / 64); }
-inline double loss_tolerance(double scale) { return 2e-6 * scale_beyond_64(scale); }
-inline double gradient_tolerance(double scale) { return 4e-6 * scale_beyond_64(scale); }
+constexpr double scale_beyond_64(double scale) { return std::max(1.0, scale / 64); }
+constexpr double loss_tolerance(double scale) { return 2e-6 * scale_beyond_64(scale); }
+constexpr double gradient_tolerance(double scale) { return 4e-6 * scale_beyond_64(scale); }
 
 }  // namespace cosface::test

@@ -1,0 +1,16 @@
+// Puts the dominant negatives' exponentials from double where pass 2 reads them.
+//
+//   in       corrected_class, corrected [N]
+//   out      exponentials [class][sample] of a chunk: one element a row at most
+#pragma once
+
+#include "cuda/kernels/count_samples.cuh"
+
+extern "C" __global__ void cosface_patch_exponentials(cosface::cuda::patch_exponentials_params p) {
+  using namespace cosface::cuda;
+  const int64_t i = sample_of_thread();
+  if (i >= p.batch) return;
+  const int64_t within = p.corrected_class[i] - p.first;
+  if (p.corrected_class[i] >= 0 && within >= 0 && within < p.count)
+    p.exponentials[within * p.padded_batch + i] = p.corrected[i];
+}

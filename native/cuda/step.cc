@@ -1,0 +1,470 @@
+#include "cuda/step.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "cpu/carver.h"
+#include "cpu/check.h"
+#include "cuda/step_faults.h"
+#include "cuda/tensor_tiles.h"
+
+namespace cosface::cuda {
+namespace {
+
+// Block and tile sizes of cuda/kernels.
+constexpr int64_t rows_per_block = 4, samples_per_block = 128, tile = 128, feature_tile = 64;
+constexpr unsigned row_threads = 128, sample_threads = 128, product_threads = 256, exact_threads = 128,
+                   loss_threads = 256;
+constexpr unsigned product_shared_bytes = 2 * (128 + 64) * 20 * 4;
+constexpr unsigned logit_shared_bytes = 128 * 68 * 4 + 4 * 64 * 12;
+constexpr int64_t exact_others = 32;
+
+// Samples' margins are checked against the range of the margin that they replace: native/cpu/check.cc.
+struct margin_bounds {
+  float least, largest;
+  bool above_least;
+};
+
+margin_bounds bounds_of(cosface_margin_term term) {
+  constexpr float pi = std::numbers::pi_v<float>;
+  switch (term) {
+    case COSFACE_MARGIN_M1: return {0, 16, true};
+    case COSFACE_MARGIN_M2: return {-pi, pi, false};
+    case COSFACE_MARGIN_M3: return {-2, 2, false};
+  }
+  return {};
+}
+
+class step {
+ public:
+  step(queue& queue, const step_plan& plan, const device_problem& problem,
+       const cosface_margin_softmax_options& options, cosface_margin_softmax_results& results, std::byte* workspace)
+      : queue_(queue),
+        plan_(plan),
+        p_(problem.problem),
+        weights_{problem.problem.weights, problem.class_ids},
+        o_(options),
+        results_(results),
+        workspace_(workspace),
+        base2_scale_(options.scale * std::numbers::log2e) {}
+
+  void run() {
+    prepare_rows();
+    if (plan_.row_shift) sweep(logit_aim::row_maxima);
+    sweep(logit_aim::exponentials);
+    finish_rows();
+    if (gradients()) {
+      if (!on_tensor_cores() && results_.d_embeddings != nullptr) redo_rows();
+      for (int64_t k = 0; k < plan_.chunks; k++) pass_2(chunk_of(k));
+    }
+    read_report();
+  }
+
+ private:
+  struct chunk {
+    int64_t index, first, count, padded_count;
+  };
+
+  template <class T>
+  T* at(int64_t offset) const {
+    return reinterpret_cast<T*>(workspace_ + offset);
+  }
+
+  const step_layout& layout() const { return plan_.layout; }
+  bool mean() const { return o_.reduction == COSFACE_REDUCTION_MEAN; }
+  bool gradients() const { return plan_.shape.gradients; }
+  bool on_tensor_cores() const { return plan_.tile != nullptr; }
+  bool is_kept(const chunk& c) const { return c.index < plan_.kept_chunks; }
+
+  chunk chunk_of(int64_t index) const {
+    const int64_t count = plan_.classes_of(index);
+    return {index, index * plan_.chunk, count, round_up(count, tile)};
+  }
+
+  // Kept chunks have places of their own; the others share the one behind them.
+  float* exponentials_of(const chunk& c) const {
+    return at<float>(layout().exponentials) + std::min(c.index, plan_.kept_chunks) * plan_.chunk * plan_.padded_batch;
+  }
+
+  std::byte* kept_of(const chunk& c) const {
+    return at<std::byte>(layout().exponentials) + c.index * plan_.chunk * plan_.padded_batch * plan_.operand_bytes();
+  }
+  float* kept_shifts_of(const chunk& c) const {
+    return at<float>(layout().kept_shifts) + c.index * plan_.kept_shifts_of_chunk();
+  }
+  unsigned tensor_bytes() const {
+    return static_cast<unsigned>(tensor_shared_bytes(plan_.tile->dim, plan_.tile->rows, plan_.tile->columns));
+  }
+
+  void launch_over_rows(kernel which, int64_t rows, const void* params) {
+    queue_.launch(which, {.grid_x = blocks(rows, rows_per_block), .block = row_threads}, params);
+  }
+  void launch_over_samples(kernel which, int64_t samples, const void* params) {
+    queue_.launch(which, {.grid_x = blocks(samples, samples_per_block), .block = sample_threads}, params);
+  }
+  unsigned exact_shared_bytes() const { return static_cast<unsigned>((exact_others + p_.dim) * 8); }
+  float* d_weights_of(const chunk& c) const { return results_.d_weights + c.first * p_.dim; }
+  static unsigned blocks(int64_t count, int64_t per_block) { return static_cast<unsigned>(ceil_div(count, per_block)); }
+
+  void prepare_rows();
+  void sweep(logit_aim aim);
+  void prepare_classes(const chunk& c);
+  void pass_1_on_tensor_cores(const chunk& c);
+  void form_logits(const chunk& c, logit_aim aim);
+  void fold_tiles(const chunk& c, logit_aim aim);
+  void add_d_unit(const chunk& c);
+  void finish_rows();
+  void redo_rows();
+  void pass_2(const chunk& c);
+  void multiply_d_weights(const chunk& c);
+  void pass_2_on_tensor_cores(const chunk& c);
+  void finish_classes(const chunk& c);
+  void read_report();
+
+  queue& queue_;
+  const step_plan& plan_;
+  const cosface_margin_softmax_problem& p_;
+  const matrix_rows weights_;
+  const cosface_margin_softmax_options& o_;
+  cosface_margin_softmax_results& results_;
+  std::byte* const workspace_;
+  const double base2_scale_;
+  int64_t prepared_chunk_ = -1;  // whose unit rows are there
+  bool zeros_counted_ = false;
+};
+
+void step::prepare_rows() {
+  const step_layout& l = layout();
+  queue_.fill_bytes(at<std::byte>(l.faults), 0xff, sizeof(first_faults));
+  queue_.clear(at<std::byte>(l.report), sizeof(step_report));
+  const margin_bounds bounds = bounds_of(o_.sample_margin_term);
+  const count_samples_params count{.labels = p_.labels,
+                                   .sample_weights = p_.sample_weights,
+                                   .sample_margins = p_.sample_margins,
+                                   .loss_gradient = p_.loss_gradient,
+                                   .batch = p_.batch,
+                                   .classes = p_.classes,
+                                   .ignore_label = o_.ignore_label,
+                                   .least_margin = bounds.least,
+                                   .largest_margin = bounds.largest,
+                                   .margin_above_least = bounds.above_least,
+                                   .faults = at<first_faults>(l.faults),
+                                   .report = at<step_report>(l.report)};
+  launch_over_samples(kernel::count_samples, p_.batch, &count);
+  const prepare_rows_params prepare{.embeddings = p_.embeddings,
+                                    .weights = weights_,
+                                    .labels = p_.labels,
+                                    .sample_weights = p_.sample_weights,
+                                    .sample_margins = p_.sample_margins,
+                                    .loss_gradient = p_.loss_gradient,
+                                    .batch = p_.batch,
+                                    .padded_batch = plan_.padded_batch,
+                                    .classes = p_.classes,
+                                    .dim = p_.dim,
+                                    .padded_dim = plan_.padded_dim,
+                                    .m1 = o_.m1,
+                                    .m2 = o_.m2,
+                                    .m3 = o_.m3,
+                                    .base2_scale = base2_scale_,
+                                    .ignore_label = o_.ignore_label,
+                                    .margin_term = o_.sample_margin_term,
+                                    .gradient = o_.gradient,
+                                    .mean = mean(),
+                                    .half_operands = on_tensor_cores(),
+                                    .shift = plan_.shift,
+                                    .units = at<float>(l.row_units),
+                                    .samples = at<sample_state>(l.samples),
+                                    .targets = at<int32_t>(l.targets),
+                                    .shifts = at<float>(l.shifts),
+                                    .target_seen = at<float>(l.target_seen),
+                                    .faults = at<first_faults>(l.faults),
+                                    .report = at<step_report>(l.report)};
+  launch_over_rows(kernel::prepare_rows, plan_.padded_batch, &prepare);
+  if (!gradients()) return;
+  const order_labels_params order{.targets = at<int32_t>(l.targets),
+                                  .batch = p_.batch,
+                                  .order = at<int32_t>(l.order),
+                                  .ordered_labels = at<int32_t>(l.ordered_labels)};
+  launch_over_samples(kernel::order_labels, p_.batch, &order);
+}
+
+void step::sweep(logit_aim aim) {
+  for (int64_t k = 0; k < plan_.chunks; k++) {
+    const chunk c = chunk_of(k);
+    prepare_classes(c);
+    if (on_tensor_cores()) {
+      pass_1_on_tensor_cores(c);
+      continue;
+    }
+    form_logits(c, aim);
+    fold_tiles(c, aim);
+    if (aim == logit_aim::exponentials && gradients()) add_d_unit(c);
+  }
+  zeros_counted_ = true;
+}
+
+void step::prepare_classes(const chunk& c) {
+  if (prepared_chunk_ == c.index) return;
+  prepared_chunk_ = c.index;
+  const prepare_classes_params prepare{.weights = weights_,
+                                       .first = c.first,
+                                       .count = c.count,
+                                       .padded_count = c.padded_count,
+                                       .dim = p_.dim,
+                                       .padded_dim = plan_.padded_dim,
+                                       .half_operands = on_tensor_cores(),
+                                       .counts_zeros = !zeros_counted_,
+                                       .units = at<float>(layout().class_units),
+                                       .faults = at<first_faults>(layout().faults),
+                                       .report = at<step_report>(layout().report)};
+  launch_over_rows(kernel::prepare_classes, c.padded_count, &prepare);
+}
+
+void step::pass_1_on_tensor_cores(const chunk& c) {
+  const step_layout& l = layout();
+  const pass_1_params pass{.row_units = at<std::byte>(l.row_units),
+                           .class_units = at<std::byte>(l.class_units),
+                           .targets = at<int32_t>(l.targets),
+                           .batch = p_.batch,
+                           .padded_batch = plan_.padded_batch,
+                           .first = c.first,
+                           .count = c.count,
+                           .classes_per_part = plan_.classes_per_part,
+                           .base2_scale = static_cast<float>(base2_scale_),
+                           .gradients = gradients(),
+                           .first_chunk = c.index == 0,
+                           .partials = at<row_partial>(l.partials),
+                           .parts = at<float>(l.parts),
+                           .target_seen = at<float>(l.target_seen),
+                           .kept = is_kept(c) ? kept_of(c) : nullptr,
+                           .kept_shifts = is_kept(c) ? kept_shifts_of(c) : nullptr,
+                           .kept_stride = plan_.chunk};
+  queue_.launch(plan_.tile->pass_1,
+                {.grid_x = blocks(p_.batch, plan_.tile->rows),
+                 .grid_y = blocks(c.count, plan_.classes_per_part),
+                 .block = tensor_threads,
+                 .shared_bytes = tensor_bytes()},
+                &pass);
+}
+
+void step::form_logits(const chunk& c, logit_aim aim) {
+  const step_layout& l = layout();
+  const bool wanted = aim == logit_aim::exponentials && gradients();
+  const logits_fp32_params logits{.class_units = at<float>(l.class_units),
+                                  .row_units = at<float>(l.row_units),
+                                  .targets = at<int32_t>(l.targets),
+                                  .shifts = at<float>(l.shifts),
+                                  .first = c.first,
+                                  .count = c.count,
+                                  .padded_batch = plan_.padded_batch,
+                                  .padded_dim = plan_.padded_dim,
+                                  .depth = plan_.depth,
+                                  .aim = aim,
+                                  .exponentials = wanted ? exponentials_of(c) : nullptr,
+                                  .tile_sums = at<float>(l.tile_sums),
+                                  .tile_best = at<float>(l.tile_best),
+                                  .tile_best_class = at<int32_t>(l.tile_best_class),
+                                  .target_seen = at<float>(l.target_seen)};
+  queue_.launch(kernel::logits_fp32,
+                {.grid_x = blocks(plan_.padded_batch, feature_tile),
+                 .grid_y = blocks(c.padded_count, tile),
+                 .block = product_threads,
+                 .shared_bytes = logit_shared_bytes},
+                &logits);
+}
+
+void step::fold_tiles(const chunk& c, logit_aim aim) {
+  const step_layout& l = layout();
+  const fold_tiles_params fold{.tile_sums = at<float>(l.tile_sums),
+                               .tile_best = at<float>(l.tile_best),
+                               .tile_best_class = at<int32_t>(l.tile_best_class),
+                               .tiles = c.padded_count / tile,
+                               .padded_batch = plan_.padded_batch,
+                               .aim = aim,
+                               .first_chunk = c.index == 0,
+                               .last_chunk = c.index == plan_.chunks - 1,
+                               .shifts = at<float>(l.shifts),
+                               .partials = at<row_partial>(l.partials)};
+  launch_over_samples(kernel::fold_tiles, plan_.padded_batch, &fold);
+}
+
+void step::add_d_unit(const chunk& c) {
+  const dx_fp32_params dx{.exponentials = exponentials_of(c),
+                          .class_units = at<float>(layout().class_units),
+                          .padded_batch = plan_.padded_batch,
+                          .padded_dim = plan_.padded_dim,
+                          .padded_count = c.padded_count,
+                          .classes_per_part = plan_.classes_per_part,
+                          .accumulate = c.index > 0,
+                          .parts = at<float>(layout().parts)};
+  queue_.launch(kernel::dx_fp32,
+                {.grid_x = blocks(plan_.padded_batch, tile),
+                 .grid_y = blocks(plan_.padded_dim, feature_tile),
+                 .grid_z = blocks(c.padded_count, plan_.classes_per_part),
+                 .block = product_threads,
+                 .shared_bytes = product_shared_bytes},
+                &dx);
+}
+
+void step::finish_rows() {
+  const step_layout& l = layout();
+  const auto where = [](bool wanted, auto* pointer) { return wanted ? pointer : nullptr; };
+  const bool general = gradients() && !on_tensor_cores();
+  const finish_rows_params finish{.embeddings = p_.embeddings,
+                                  .weights = weights_,
+                                  .targets = at<int32_t>(l.targets),
+                                  .target_seen = at<float>(l.target_seen),
+                                  .partials = at<row_partial>(l.partials),
+                                  .parts = where(gradients(), at<float>(l.parts)),
+                                  .batch = p_.batch,
+                                  .padded_batch = plan_.padded_batch,
+                                  .dim = p_.dim,
+                                  .padded_dim = plan_.padded_dim,
+                                  .sum_parts = on_tensor_cores() ? plan_.parts : 1,
+                                  .dx_parts = plan_.parts,
+                                  .scale = o_.scale,
+                                  .base2_scale = base2_scale_,
+                                  .mean = mean(),
+                                  .samples = at<sample_state>(l.samples),
+                                  .report = at<step_report>(l.report),
+                                  .loss = results_.loss,
+                                  .target_cosine = results_.target_cosine,
+                                  .d_embeddings = where(gradients(), results_.d_embeddings),
+                                  .prediction = results_.prediction,
+                                  .scaled_rows = where(general, at<float>(l.scaled_rows)),
+                                  .factors = where(gradients() && on_tensor_cores(), at<row_factor>(l.factors)),
+                                  .corrected_class = where(general, at<int32_t>(l.corrected_class)),
+                                  .corrected = where(general, at<float>(l.corrected)),
+                                  .redo = where(general, at<int32_t>(l.redo_rows))};
+  launch_over_rows(kernel::finish_rows, plan_.padded_batch, &finish);
+  const add_losses_params add{
+      .samples = at<sample_state>(l.samples), .batch = p_.batch, .mean = mean(), .report = at<step_report>(l.report)};
+  queue_.launch(kernel::add_losses, {.block = loss_threads, .shared_bytes = loss_threads * 8}, &add);
+}
+
+void step::redo_rows() {
+  const step_layout& l = layout();
+  const redo_rows_params redo{.embeddings = p_.embeddings,
+                              .weights = weights_,
+                              .targets = at<int32_t>(l.targets),
+                              .redo = at<int32_t>(l.redo_rows),
+                              .samples = at<sample_state>(l.samples),
+                              .batch = p_.batch,
+                              .classes = p_.classes,
+                              .dim = p_.dim,
+                              .base2_scale = base2_scale_,
+                              .d_embeddings = results_.d_embeddings};
+  queue_.launch(kernel::redo_rows,
+                {.grid_x = blocks(p_.batch, 1), .block = exact_threads, .shared_bytes = exact_shared_bytes()}, &redo);
+}
+
+void step::pass_2(const chunk& c) {
+  if (!is_kept(c)) prepare_classes(c);
+  if (on_tensor_cores())
+    pass_2_on_tensor_cores(c);
+  else
+    multiply_d_weights(c);
+  finish_classes(c);
+}
+
+void step::multiply_d_weights(const chunk& c) {
+  const step_layout& l = layout();
+  if (!is_kept(c)) form_logits(c, logit_aim::exponentials);
+  const patch_exponentials_params patch{.corrected_class = at<int32_t>(l.corrected_class),
+                                        .corrected = at<float>(l.corrected),
+                                        .batch = p_.batch,
+                                        .padded_batch = plan_.padded_batch,
+                                        .first = c.first,
+                                        .count = c.count,
+                                        .exponentials = exponentials_of(c)};
+  launch_over_samples(kernel::patch_exponentials, p_.batch, &patch);
+  const dw_fp32_params dw{.exponentials = exponentials_of(c),
+                          .scaled_rows = at<float>(l.scaled_rows),
+                          .padded_batch = plan_.padded_batch,
+                          .padded_dim = plan_.padded_dim,
+                          .count = c.count,
+                          .dim = p_.dim,
+                          .d_weights = d_weights_of(c)};
+  queue_.launch(kernel::dw_fp32,
+                {.grid_x = blocks(c.padded_count, tile),
+                 .grid_y = blocks(plan_.padded_dim, feature_tile),
+                 .block = product_threads,
+                 .shared_bytes = product_shared_bytes},
+                &dw);
+}
+
+void step::pass_2_on_tensor_cores(const chunk& c) {
+  const step_layout& l = layout();
+  const pass_2_params pass{.row_units = at<std::byte>(l.row_units),
+                           .class_units = at<std::byte>(l.class_units),
+                           .factors = at<row_factor>(l.factors),
+                           .batch = p_.batch,
+                           .padded_batch = plan_.padded_batch,
+                           .first = c.first,
+                           .count = c.count,
+                           .base2_scale = static_cast<float>(base2_scale_),
+                           .kept = is_kept(c) ? kept_of(c) : nullptr,
+                           .kept_shifts = is_kept(c) ? kept_shifts_of(c) : nullptr,
+                           .kept_stride = plan_.chunk,
+                           .d_weights = d_weights_of(c)};
+  queue_.launch(plan_.tile->pass_2,
+                {.grid_x = blocks(c.count, plan_.tile->rows), .block = tensor_threads, .shared_bytes = tensor_bytes()},
+                &pass);
+}
+
+void step::finish_classes(const chunk& c) {
+  const step_layout& l = layout();
+  const finish_classes_params finish{.embeddings = p_.embeddings,
+                                     .weights = weights_,
+                                     .samples = at<sample_state>(l.samples),
+                                     .order = at<int32_t>(l.order),
+                                     .ordered_labels = at<int32_t>(l.ordered_labels),
+                                     .report = at<step_report>(l.report),
+                                     .batch = p_.batch,
+                                     .first = c.first,
+                                     .count = c.count,
+                                     .dim = p_.dim,
+                                     .scale = o_.scale,
+                                     .mean = mean(),
+                                     .half_products = on_tensor_cores(),
+                                     .d_weights = d_weights_of(c),
+                                     .redo = on_tensor_cores() ? nullptr : at<int32_t>(l.redo_classes)};
+  launch_over_rows(kernel::finish_classes, c.count, &finish);
+  if (on_tensor_cores()) return;
+  const redo_classes_params redo{.embeddings = p_.embeddings,
+                                 .weights = weights_,
+                                 .targets = at<int32_t>(l.targets),
+                                 .redo = at<int32_t>(l.redo_classes),
+                                 .samples = at<sample_state>(l.samples),
+                                 .batch = p_.batch,
+                                 .first = c.first,
+                                 .count = c.count,
+                                 .dim = p_.dim,
+                                 .base2_scale = base2_scale_,
+                                 .d_weights = d_weights_of(c)};
+  queue_.launch(kernel::redo_classes,
+                {.grid_x = blocks(c.count, 1), .block = exact_threads, .shared_bytes = exact_shared_bytes()}, &redo);
+}
+
+void step::read_report() {
+  first_faults faults;
+  step_report report;
+  queue_.copy_from_device(&faults, at<std::byte>(layout().faults), sizeof faults);
+  queue_.copy_from_device(&report, at<std::byte>(layout().report), sizeof report);
+  queue_.synchronize();
+  throw_faults(queue_, faults, {p_, weights_.ids}, o_);
+  results_.reduced_loss = report.reduced_loss;
+  results_.counted = report.counted;
+  results_.zero_embeddings = report.zero_embeddings;
+  results_.zero_weights = report.zero_weights;
+}
+
+}  // namespace
+
+void run_step(queue& queue, const step_plan& plan, const device_problem& problem,
+              const cosface_margin_softmax_options& options, cosface_margin_softmax_results& results,
+              std::byte* workspace) {
+  step(queue, plan, problem, options, results, workspace).run();
+}
+
+}  // namespace cosface::cuda
