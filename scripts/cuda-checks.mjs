@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readDeviceCode } from './cuda-device-code.mjs';
-import { architecturesOf, checkDeviceCode, checkFatbin, spellFaults } from './cuda-static-check.mjs';
+import { compileByNvrtc } from './cuda-nvrtc.mjs';
+import { checkDeviceCode, checkFatbin, spellFaults } from './cuda-static-check.mjs';
 import { BROUGHT_NVRTC, BROUGHT_TOOLKIT, findToolkit, NVRTC_VERSION, toolkitIn } from './cuda-toolkit.mjs';
 import { buildCudaLibrary } from './set-up.mjs';
-import { bringNvrtc, bringToolkit } from './setup-cuda.mjs';
+import { bringToolkit } from './setup-cuda.mjs';
 import { inCi, root, run, StepError, skip, step } from './steps.mjs';
-import { findCmake, findPython } from './tools.mjs';
+import { findCmake } from './tools.mjs';
 
 const FOLDER = 'build-test/cuda';
 const LIBRARY = `${FOLDER}/Release/cosface_cuda.node`;
@@ -89,30 +90,9 @@ function checkLibrary() {
 }
 
 /** The same sources by a compiler of another major version, held against the same budgets. */
-function checkSecondCompiler({ fatbinary, cuobjdump }) {
-  bringNvrtc();
-  const folder = `${FOLDER}/nvrtc`;
-  mkdirSync(join(root, folder), { recursive: true });
-  const architectures = architecturesOf({ version: NVRTC_VERSION });
-  const library = `${BROUGHT_NVRTC}/nvidia/cuda_nvrtc/lib/libnvrtc.so.12`;
-  const source = 'native/cuda/kernels/kernels.cu';
-  const includes = ['native', 'native/include'];
-  run(findPython(), [
-    'scripts/cuda-nvrtc.py',
-    library,
-    source,
-    folder,
-    ...includes,
-    '--',
-    ...architectures,
-    'compute_90',
-  ]);
-  const fatbin = `${folder}/cosface_cuda.fatbin`;
-  run(fatbinary, [
-    ...[`--create=${fatbin}`, '-64', `--image3=kind=ptx,sm=90,file=${folder}/compute_90.ptx`],
-    ...architectures.map((name) => `--image3=kind=elf,sm=${name.slice(3)},file=${folder}/${name}.cubin`),
-  ]);
-  return checkFatbin({ cuobjdump, version: NVRTC_VERSION }, join(root, fatbin));
+function checkSecondCompiler(toolkit) {
+  const { cuobjdump } = toolkit;
+  return checkFatbin({ cuobjdump, version: NVRTC_VERSION }, join(root, compileByNvrtc(toolkit)));
 }
 
 /** In CI the compiler is the brought one: the budgets are for its version, and nothing is skipped. */

@@ -14,6 +14,8 @@ HEADERS = {
     "typedef unsigned char uint8_t; typedef unsigned short uint16_t; typedef unsigned int uint32_t;"
     "typedef unsigned long long uint64_t; typedef unsigned long long uintptr_t;",
     "cstdint": "#include <stdint.h>\nnamespace std { using ::int32_t; using ::int64_t; using ::uint32_t; using ::uint64_t; }",
+    # Its functions are built in.
+    "math.h": "",
     "cstddef": "namespace std { typedef decltype(sizeof(0)) size_t; enum class byte : unsigned char {}; }",
 }
 
@@ -47,7 +49,9 @@ class Nvrtc:
             "nvrtcCreateProgram", ctypes.byref(program), text, source.encode(), len(names),
             strings(*contents), strings(*names),
         )  # fmt: skip
-        options = [f"--gpu-architecture={architecture}", "--std=c++17", *(f"--include-path={path}" for path in includes)]
+        # Headers that host and device share declare functions of the host, too.
+        options = [f"--gpu-architecture={architecture}", "--std=c++17", "--device-as-default-execution-space"]
+        options += [f"--include-path={path}" for path in includes]
         encoded = [option.encode() for option in options]
         try:
             self.call("nvrtcCompileProgram", program, len(encoded), (ctypes.c_char_p * len(encoded))(*encoded))

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readDeviceCode } from './cuda-device-code.mjs';
-import { findToolkit, versionNumber } from './cuda-toolkit.mjs';
+import { architecturesOf, findToolkit } from './cuda-toolkit.mjs';
 import { root, StepError, step } from './steps.mjs';
 
 const KIB = 1024;
@@ -109,12 +109,6 @@ export function listedKernels() {
 
 export function readBudgets() {
   return JSON.parse(readFileSync(join(root, 'native/cuda/budgets.json'), 'utf8')).kernels;
-}
-
-/** Architectures that a toolkit makes images for; native/cuda/image.cmake decides. */
-export function architecturesOf({ version }) {
-  const blackwell = versionNumber(version) >= versionNumber('12.8') ? ['sm_100', 'sm_120'] : [];
-  return ['sm_80', 'sm_90', ...blackwell];
 }
 
 /** One line a kernel, its architectures side by side: registers, then blocks a multiprocessor. */

@@ -18,6 +18,12 @@ export function versionNumber(version) {
   return 1000 * major + 10 * minor;
 }
 
+/** Architectures that a toolkit makes images for; native/cuda/image.cmake decides. */
+export function architecturesOf({ version }) {
+  const blackwell = versionNumber(version) >= versionNumber('12.8') ? ['sm_100', 'sm_120'] : [];
+  return ['sm_80', 'sm_90', ...blackwell];
+}
+
 /** Places that may hold a toolkit, the user's own word first; the order is image.cmake's too. */
 function candidates() {
   const named = [process.env.CUDA_HOME, process.env.CUDA_PATH].filter(Boolean);

@@ -1,4 +1,5 @@
-# cosface_cuda_image(TARGET): compiles the kernels by nvcc to one fatbin and has image.cc of TARGET embed it.
+# cosface_cuda_image(TARGET): compiles the kernels by nvcc to one fatbin and has image.cc of TARGET embed it; or embeds
+# the fatbin that COSFACE_CUDA_IMAGE names (scripts/cuda-nvrtc.mjs makes one that older drivers take).
 #
 # Only nvcc is wanted, no CUDA language of CMake's, which would link a test program against cudart. It is looked for in
 # COSFACE_NVCC, $CUDA_HOME, $CUDA_PATH, PATH, and where `npm run setup:cuda` puts it (scripts/cuda-toolkit.mjs).
@@ -37,9 +38,9 @@ function(cosface_find_nvcc)
   message(STATUS "CUDA ${version}, ${COSFACE_NVCC}, architectures ${architectures}")
 endfunction()
 
-function(cosface_cuda_image target)
+# Sets `image` and what image.cc is told of it.
+function(cosface_compile_kernels image)
   cosface_find_nvcc()
-  set(image ${CMAKE_CURRENT_BINARY_DIR}/cosface_cuda.fatbin)
   set(generate)
   set(names)
   foreach(architecture IN LISTS COSFACE_CUDA_ARCHITECTURES)
@@ -48,7 +49,6 @@ function(cosface_cuda_image target)
   endforeach()
   # An image serves later minor versions of its major version too, so that the PTX is for what lies beyond.
   list(APPEND generate -gencode arch=compute_90,code=compute_90)
-  string(STRIP "${names}" names)
   file(GLOB sources CONFIGURE_DEPENDS ${COSFACE_CUDA_DIR}/*.h ${COSFACE_CUDA_DIR}/kernels/*)
   add_custom_command(
     OUTPUT ${image}
@@ -56,9 +56,26 @@ function(cosface_cuda_image target)
       -I${COSFACE_CUDA_DIR}/.. -I${COSFACE_CUDA_DIR}/../include ${generate}
       -o ${image} ${COSFACE_CUDA_DIR}/kernels/kernels.cu
     DEPENDS ${sources} ${COSFACE_NVCC}
-    COMMENT "CUDA kernels for ${names}, and PTX"
+    COMMENT "CUDA kernels for ${names}and PTX"
     VERBATIM)
+  set(COSFACE_CUDA_TOOLKIT ${COSFACE_CUDA_TOOLKIT} PARENT_SCOPE)
+  set(COSFACE_CUDA_NAMES "${names}and PTX of compute_90" PARENT_SCOPE)
+endfunction()
+
+function(cosface_cuda_image target)
+  if(COSFACE_CUDA_IMAGE)
+    if(NOT COSFACE_CUDA_IMAGE_TOOLKIT OR NOT COSFACE_CUDA_IMAGE_NAMES)
+      message(FATAL_ERROR "COSFACE_CUDA_IMAGE wants COSFACE_CUDA_IMAGE_TOOLKIT (12090 for 12.9) and "
+        "COSFACE_CUDA_IMAGE_NAMES beside it: scripts/cuda-nvrtc.mjs prints all three")
+    endif()
+    set(image ${COSFACE_CUDA_IMAGE})
+    set(COSFACE_CUDA_TOOLKIT ${COSFACE_CUDA_IMAGE_TOOLKIT})
+    set(COSFACE_CUDA_NAMES "${COSFACE_CUDA_IMAGE_NAMES}")
+  else()
+    set(image ${CMAKE_CURRENT_BINARY_DIR}/cosface_cuda.fatbin)
+    cosface_compile_kernels(${image})
+  endif()
   set_source_files_properties(${COSFACE_CUDA_DIR}/image.cc PROPERTIES
     OBJECT_DEPENDS ${image}
-    COMPILE_DEFINITIONS "COSFACE_CUDA_IMAGE=\"${image}\";COSFACE_CUDA_IMAGE_TOOLKIT=${COSFACE_CUDA_TOOLKIT};COSFACE_CUDA_IMAGE_ARCHITECTURES=\"${names}, PTX of compute_90\"")
+    COMPILE_DEFINITIONS "COSFACE_CUDA_IMAGE=\"${image}\";COSFACE_CUDA_IMAGE_TOOLKIT=${COSFACE_CUDA_TOOLKIT};COSFACE_CUDA_IMAGE_ARCHITECTURES=\"${COSFACE_CUDA_NAMES}\"")
 endfunction()
