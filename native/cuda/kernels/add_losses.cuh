@@ -18,7 +18,7 @@ struct loss_shared {
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_add_losses(cosface::cuda::add_losses_params p) {
+extern "C" __global__ void __launch_bounds__(256) cosface_add_losses(cosface::cuda::add_losses_params p) {
   using namespace cosface::cuda;
   loss_shared& shared = gpu::shared<loss_shared>();
   const int thread = static_cast<int>(threadIdx.x);

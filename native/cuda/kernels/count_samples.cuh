@@ -27,7 +27,7 @@ __device__ inline bool margin_in_range(const count_samples_params& p, float marg
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_count_samples(cosface::cuda::count_samples_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_count_samples(cosface::cuda::count_samples_params p) {
   using namespace cosface::cuda;
   const int64_t i = sample_of_thread();
   if (i >= p.batch) return;

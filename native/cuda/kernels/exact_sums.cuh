@@ -47,7 +47,7 @@ __device__ void sum_exactly(exact_shared& shared, int64_t others, int64_t dim, c
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_redo_rows(cosface::cuda::redo_rows_params p) {
+extern "C" __global__ void __launch_bounds__(128, 4) cosface_redo_rows(cosface::cuda::redo_rows_params p) {
   using namespace cosface::cuda;
   const int64_t i = blockIdx.x;
   if (!p.redo[i]) return;
@@ -69,7 +69,7 @@ extern "C" __global__ void cosface_redo_rows(cosface::cuda::redo_rows_params p) 
   write_projected(p.d_embeddings + i * p.dim, x, p.dim, measure_projection(x, p.dim, sum), sum);
 }
 
-extern "C" __global__ void cosface_redo_classes(cosface::cuda::redo_classes_params p) {
+extern "C" __global__ void __launch_bounds__(128, 4) cosface_redo_classes(cosface::cuda::redo_classes_params p) {
   using namespace cosface::cuda;
   const int64_t within = blockIdx.x, c = p.first + within;
   if (!p.redo[within]) return;

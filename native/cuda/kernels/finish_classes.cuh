@@ -54,7 +54,7 @@ struct summed_targets {
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_finish_classes(cosface::cuda::finish_classes_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_finish_classes(cosface::cuda::finish_classes_params p) {
   using namespace cosface::cuda;
   const int64_t within = row_of_warp();
   if (within >= p.count) return;

@@ -146,7 +146,7 @@ __device__ inline void write_padding(const finish_rows_params& p, int64_t i) {
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_finish_rows(cosface::cuda::finish_rows_params p) {
+extern "C" __global__ void __launch_bounds__(128, 4) cosface_finish_rows(cosface::cuda::finish_rows_params p) {
   using namespace cosface::cuda;
   const int64_t i = row_of_warp();
   if (i >= p.padded_batch) return;

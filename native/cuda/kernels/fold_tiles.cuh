@@ -8,7 +8,7 @@
 
 #include "cuda/kernels/count_samples.cuh"
 
-extern "C" __global__ void cosface_fold_tiles(cosface::cuda::fold_tiles_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_fold_tiles(cosface::cuda::fold_tiles_params p) {
   using namespace cosface::cuda;
   const int64_t i = sample_of_thread();
   if (i >= p.padded_batch) return;

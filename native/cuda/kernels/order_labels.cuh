@@ -9,7 +9,7 @@
 
 #include "cuda/kernels/count_samples.cuh"
 
-extern "C" __global__ void cosface_order_labels(cosface::cuda::order_labels_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_order_labels(cosface::cuda::order_labels_params p) {
   using namespace cosface::cuda;
   const int64_t i = sample_of_thread();
   if (i >= p.batch) return;

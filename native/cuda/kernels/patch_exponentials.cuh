@@ -6,7 +6,8 @@
 
 #include "cuda/kernels/count_samples.cuh"
 
-extern "C" __global__ void cosface_patch_exponentials(cosface::cuda::patch_exponentials_params p) {
+extern "C" __global__ void __launch_bounds__(128)
+    cosface_patch_exponentials(cosface::cuda::patch_exponentials_params p) {
   using namespace cosface::cuda;
   const int64_t i = sample_of_thread();
   if (i >= p.batch) return;

@@ -8,7 +8,7 @@
 
 #include "cuda/kernels/unit_rows.cuh"
 
-extern "C" __global__ void cosface_prepare_classes(cosface::cuda::prepare_classes_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_prepare_classes(cosface::cuda::prepare_classes_params p) {
   using namespace cosface::cuda;
   const int64_t c = row_of_warp();
   if (c >= p.padded_count) return;

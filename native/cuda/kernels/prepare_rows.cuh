@@ -41,7 +41,7 @@ __device__ inline void apply_target(const prepare_rows_params& p, int64_t i, dou
 
 }  // namespace cosface::cuda
 
-extern "C" __global__ void cosface_prepare_rows(cosface::cuda::prepare_rows_params p) {
+extern "C" __global__ void __launch_bounds__(128) cosface_prepare_rows(cosface::cuda::prepare_rows_params p) {
   using namespace cosface::cuda;
   const int64_t i = row_of_warp();
   if (i >= p.padded_batch) return;

@@ -13,7 +13,7 @@
 #include "cuda/gpu.h"
 #include "cuda/params.h"
 
-extern "C" __global__ void cosface_sgd_update(cosface::cuda::sgd_update_params p) {
+extern "C" __global__ void __launch_bounds__(256) cosface_sgd_update(cosface::cuda::sgd_update_params p) {
   const int64_t k = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (k >= p.rows * p.dim) return;
   const int64_t row = k / p.dim;
