@@ -9,6 +9,7 @@
         'native/addon/call_arguments.cc',
         'native/addon/cuda_info.cc',
         'native/addon/cuda_library.cc',
+        'native/addon/device_request.cc',
         'native/addon/js_error.cc',
         'native/addon/margin_softmax_call.cc',
         'native/addon/margin_softmax_job.cc',

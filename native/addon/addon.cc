@@ -64,6 +64,7 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("plan", &addon::plan),
                            InstanceMethod("info", &addon::info),
                            InstanceMethod("cuda", &addon::call<cuda_info>),
+                           InstanceMethod("usesCuda", &addon::call<uses_cuda>),
                            InstanceMethod("createResident", &addon::call<create_resident>),
                            InstanceMethod("runResident", &addon::call<run_resident>),
                            InstanceMethod("updateResident", &addon::call<update_resident>),

@@ -30,8 +30,9 @@ std::string own_folder() {
 }
 
 std::string library_file() {
+  static const std::string beside_the_addon = own_folder() + file_name;
   const char* file = std::getenv("COSFACE_CUDA_LIBRARY");
-  return file == nullptr || *file == '\0' ? own_folder() + file_name : file;
+  return file == nullptr || *file == '\0' ? beside_the_addon : file;
 }
 
 struct opened {

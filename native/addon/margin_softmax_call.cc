@@ -17,9 +17,6 @@ constexpr choice margin_terms[] = {{"m1", COSFACE_MARGIN_M1}, {"m2", COSFACE_MAR
 constexpr choice precisions[] = {{"fp32", COSFACE_PRECISION_FP32},
                                  {"bf16-gradients", COSFACE_PRECISION_BF16_GRADIENTS},
                                  {"bf16", COSFACE_PRECISION_BF16}};
-constexpr choice devices[] = {{"cpu", static_cast<int>(device_kind::cpu)},
-                              {"auto", static_cast<int>(device_kind::automatic)},
-                              {"cuda", static_cast<int>(device_kind::cuda)}};
 
 bool overlap(const array_argument& a, const array_argument& b) {
   // Float32Array and Int32Array alike: 4 bytes an element.
@@ -144,9 +141,7 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
 margin_softmax_call read_choices(const Napi::Object& object) {
   margin_softmax_call call;
   call.options = read_options(object);
-  call.device = static_cast<device_kind>(
-      read_choice(object.Get("device"), "device", static_cast<int>(device_kind::cpu), devices));
-  call.ordinal = static_cast<int32_t>(read_integer(object.Get("ordinal"), "ordinal", 0, int32_range));
+  call.device = read_device_request(object);
   call.workspace_is_default = object.Get("workspaceBytes").IsUndefined();
   return call;
 }

@@ -4,24 +4,18 @@
 
 #include <napi.h>
 
+#include "addon/device_request.h"
 #include "cosface/cuda.h"
 #include "cosface/margin_softmax.h"
 
 namespace cosface {
-
-enum class device_kind {
-  cpu,
-  automatic,  // a GPU that can be used, else the CPU
-  cuda
-};
 
 struct margin_softmax_call {
   cosface_margin_softmax_problem problem{};
   cosface_margin_softmax_options options{};
   cosface_margin_softmax_results results{};
   cosface_cuda_class_subset subset{};  // ids is null: all classes
-  device_kind device = device_kind::cpu;
-  int32_t ordinal = 0;                // of the GPU
+  device_request device;
   bool workspace_is_default = false;  // the default is another on a GPU
 };
 

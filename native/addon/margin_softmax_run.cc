@@ -1,31 +1,17 @@
 #include "addon/margin_softmax_run.h"
 
 #include <cstdio>
-#include <string>
 
-#include "addon/cuda_library.h"
 #include "addon/js_error.h"
 
 namespace cosface {
 namespace {
 
-// Null: the CPU.
-const cosface_cuda_library* choose_library(Napi::Env env, const margin_softmax_call& call) {
-  // Naming an instruction set is asking for the processor.
-  const bool is_for_cpu = call.device == device_kind::automatic && call.options.isa != COSFACE_ISA_AUTO;
-  if (call.device == device_kind::cpu || is_for_cpu) return nullptr;
-  std::string reason;
-  const cosface_cuda_library* library = use_cuda_device(call.ordinal, call.device == device_kind::cuda, &reason);
-  if (library == nullptr && call.device == device_kind::cuda)
-    throw js_error(env, "COSFACE_DEVICE_UNAVAILABLE",
-                   "device is 'cuda', but " + reason + " Or use device 'cpu' or 'auto'.", {"device"});
-  return library;
-}
-
 void print_plan(const cosface_cuda_library& library, const margin_softmax_call& call, bool gradients) {
   char text[1024];
   const cosface_margin_softmax_options options = cuda_options(call);
-  if (library.describe_plan(call.ordinal, &call.problem, &options, gradients, text, sizeof text, nullptr) == COSFACE_OK)
+  if (library.describe_plan(call.device.ordinal, &call.problem, &options, gradients, text, sizeof text, nullptr) ==
+      COSFACE_OK)
     std::fprintf(stderr, "cosface plan: %s\n", text);
 }
 
@@ -41,7 +27,9 @@ margin_softmax_run::margin_softmax_run(Napi::Env env, const margin_softmax_call&
   cosface_error error{};
   if (cosface_margin_softmax_make_plan(&call.problem, &call.options, gradients, &plan_, &error) != COSFACE_OK)
     throw js_error(env, error);
-  cuda_ = choose_library(env, call);
+  // Naming an instruction set is asking for the processor.
+  const bool may_use_cuda = call.device.kind == device_kind::cuda || call.options.isa == COSFACE_ISA_AUTO;
+  if (may_use_cuda) cuda_ = find_device(env, call.device);
   if (cuda_ != nullptr && plan_.print) print_plan(*cuda_, call, gradients);
 }
 
@@ -54,9 +42,10 @@ cosface_status margin_softmax_run::run(margin_softmax_call& call, cosface_error&
                                       .results = &call.results,
                                       .workspace = nullptr,
                                       .workspace_bytes = 0};
-    const cosface_status status = cuda_->margin_softmax(call.ordinal, &cuda_call, &error);
-    const bool may_go_on = status == COSFACE_ERROR_DEVICE_UNAVAILABLE || status == COSFACE_ERROR_OUT_OF_MEMORY;
-    if (call.device == device_kind::cuda || !may_go_on) return status;
+    const cosface_status status = cuda_->margin_softmax(call.device.ordinal, &cuda_call, &error);
+    const bool may_go_on = status == COSFACE_ERROR_DEVICE_UNAVAILABLE || status == COSFACE_ERROR_OUT_OF_MEMORY ||
+                           status == COSFACE_ERROR_UNSUPPORTED;
+    if (call.device.kind == device_kind::cuda || !may_go_on) return status;
     error = {};
   }
   return cosface_margin_softmax_run(&call.problem, &call.options, &plan_, &call.results, &error);

@@ -13,7 +13,8 @@ class margin_softmax_run {
   // refuses, or COSFACE_DEVICE_UNAVAILABLE where 'cuda' is asked for in vain.
   margin_softmax_run(Napi::Env env, const margin_softmax_call& call, bool gradients);
 
-  // A call for 'auto' goes on with the CPU where the GPU has too little memory for it, or is not there any more.
+  // A call for 'auto' goes on with the CPU where the GPU has too little memory for it, does not take its shape, or is
+  // not there any more.
   cosface_status run(margin_softmax_call& call, cosface_error& error) const;
 
  private:

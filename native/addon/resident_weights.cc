@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "addon/call_arguments.h"
-#include "addon/cuda_library.h"
+#include "addon/device_request.h"
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
@@ -76,7 +76,8 @@ rows_argument read_rows(const Napi::CallbackInfo& info, const resident& of) {
 Napi::Value create_resident(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Napi::Object options = require_object(info[0], "options");
-  const auto ordinal = static_cast<int32_t>(read_integer(options.Get("ordinal"), "ordinal", 0, int32_range));
+  device_request device = read_device_request(options);
+  device.kind = device_kind::cuda;
   const int64_t dim = read_integer(options.Get("dim"), "dim", 0, dim_range);
   const int64_t classes = read_integer(options.Get("classes"), "classes", 0, class_range);
   array_argument weights(options, "weights");
@@ -84,13 +85,11 @@ Napi::Value create_resident(const Napi::CallbackInfo& info) {
     weights.open(napi_float32_array);
     weights.require_length(classes * dim, "one row of dim for each class");
   }
-  std::string reason;
-  const cosface_cuda_library* library = use_cuda_device(ordinal, true, &reason);
-  if (library == nullptr)
-    throw js_error(env, "COSFACE_DEVICE_UNAVAILABLE", "device is 'cuda', but " + reason, {"device"});
+  const cosface_cuda_library* library = find_device(env, device);
   auto created = std::make_unique<resident>(library, classes, dim);
   cosface_error error{};
-  require_ok(env, library->create_resident(ordinal, classes, dim, weights.as<float>(), &created->weights, &error),
+  require_ok(env,
+             library->create_resident(device.ordinal, classes, dim, weights.as<float>(), &created->weights, &error),
              error);
   auto handle = Napi::External<resident>::New(env, created.get(), [](Napi::Env, resident* data) { delete data; });
   created.release();

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { CudaInfo } from '../native/addon.js';
 import { type Diagnosis, diagnose } from './doctor/diagnose.js';
 import { writeJson } from './write-json.js';
 
@@ -25,12 +26,23 @@ function report({ ok, core, packages, problems }: Diagnosis): string {
       ? [`          instruction set ${core.isa} of ${core.isas.join(', ')}; bf16 products ${core.bf16}`]
       : []),
     ...(core.isa ? [`          ${core.threads} threads`] : []),
+    `CUDA      ${gpu(core.cuda)}`,
     ...packages.map((found) => `${found.name.padEnd(28)}${found.state}${detail(found)}`),
     '',
     ok ? 'The native kernels work.' : 'The native kernels do not work.',
     ...problems.flatMap(({ problem, remedy }) => ['', `! ${problem}`, `  Remedy: ${remedy}`]),
   ];
   return lines.join('\n');
+}
+
+function gpu(cuda: CudaInfo): string {
+  if (!cuda.available) return `none: ${cuda.reason}`;
+  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  return [
+    `${cuda.device} of ${cuda.devices}: ${cuda.name}, ${cuda.architecture}, ${cuda.multiprocessors} multiprocessors`,
+    `${gibibytes(cuda.freeBytes)} of ${gibibytes(cuda.memoryBytes)} free; driver for CUDA ${cuda.driver} (${cuda.driverFile})`,
+    `kernels for ${cuda.kernels || 'emulation'}`,
+  ].join('\n          ');
 }
 
 function detail({ probe }: Diagnosis['packages'][number]): string {

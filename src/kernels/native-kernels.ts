@@ -1,5 +1,6 @@
 import type { KernelConfig, KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
 import type { MarginSoftmaxCall, NativeAddon } from '../native/addon.js';
+import type { DeviceChoice } from '../native/backend-choice.js';
 import {
   MarginSoftmax,
   type MarginSoftmaxAttrs,
@@ -19,6 +20,13 @@ interface Outputs {
   dWeights?: TensorInfo;
 }
 
+/** What runs a call, where, and on whose tensors. */
+interface Host {
+  addon: NativeAddon;
+  device: DeviceChoice;
+  memory: TensorMemory;
+}
+
 type KernelParams = Parameters<KernelFunc>[0];
 
 /**
@@ -29,26 +37,34 @@ export function nativeKernels(
   backendName: string,
   memoryOf: (backend: object) => TensorMemory,
   addon: NativeAddon,
+  device: DeviceChoice,
 ): KernelConfig[] {
   return [
     {
       kernelName: MarginSoftmax,
       backendName,
       kernelFunc: ({ inputs, attrs, backend }: KernelParams) =>
-        marginSoftmax(addon, memoryOf(backend), inputs as MarginSoftmaxInputs, attrs as MarginSoftmaxAttrs),
+        marginSoftmax(
+          { addon, device, memory: memoryOf(backend) },
+          inputs as MarginSoftmaxInputs,
+          attrs as MarginSoftmaxAttrs,
+        ),
     },
     {
       kernelName: MarginSoftmaxGrad,
       backendName,
       kernelFunc: ({ inputs, attrs, backend }: KernelParams) =>
-        marginSoftmaxGrad(addon, memoryOf(backend), inputs as MarginSoftmaxGradInputs, attrs as MarginSoftmaxGradAttrs),
+        marginSoftmaxGrad(
+          { addon, device, memory: memoryOf(backend) },
+          inputs as MarginSoftmaxGradInputs,
+          attrs as MarginSoftmaxGradAttrs,
+        ),
     },
   ];
 }
 
 function marginSoftmax(
-  addon: NativeAddon,
-  memory: TensorMemory,
+  { addon, device, memory }: Host,
   inputs: MarginSoftmaxInputs,
   attrs: MarginSoftmaxAttrs,
 ): TensorInfo[] {
@@ -63,15 +79,14 @@ function marginSoftmax(
     if (!reduced) outputs.loss = loss;
     const tensors = [loss, targetCosine, prediction];
     if (attrs.withGradients) tensors.push(...allocateGradients(allocate, inputs, outputs));
-    const summary = addon.marginSoftmax(nativeCall(memory, inputs, attrs, outputs));
+    const summary = addon.marginSoftmax({ ...nativeCall(memory, inputs, attrs, outputs), ...device });
     if (reduced) memory.view(loss)[0] = summary.reducedLoss;
     return tensors;
   });
 }
 
 function marginSoftmaxGrad(
-  addon: NativeAddon,
-  memory: TensorMemory,
+  { addon, device, memory }: Host,
   inputs: MarginSoftmaxGradInputs,
   attrs: MarginSoftmaxGradAttrs,
 ): TensorInfo[] {
@@ -79,7 +94,7 @@ function marginSoftmaxGrad(
   return withOutputs(memory, (allocate) => {
     const outputs: Outputs = {};
     const tensors = allocateGradients(allocate, inputs, outputs);
-    const call = nativeCall(memory, inputs, attrs, outputs);
+    const call = { ...nativeCall(memory, inputs, attrs, outputs), ...device };
     const lossGradient = memory.read(inputs.lossGradient) as Float32Array;
     call.lossGradient = attrs.reduction === 'none' ? lossGradient : perSample(lossGradient, call);
     call.reduction = 'none';

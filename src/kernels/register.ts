@@ -1,6 +1,6 @@
 import { getKernel, type KernelConfig, registerKernel } from '@tensorflow/tfjs-core';
 import type { NativeAddon } from '../native/addon.js';
-import { backendChoice, chooseDevice } from '../native/backend-choice.js';
+import { backendChoice, chooseDevice, type DeviceChoice } from '../native/backend-choice.js';
 import { CosFaceError } from '../native/errors.js';
 import { loadAddon } from '../native/load.js';
 import { cpuMemory } from './cpu.js';
@@ -11,9 +11,11 @@ import { warnOnce } from './warn-once.js';
 import { wasmMemory } from './wasm.js';
 
 /** The backends that have native kernels. `tensorflow` needs tfjs-node, which may be imported later than this. */
-const NATIVE_KERNELS: ReadonlyArray<[backendName: string, kernels: (addon: NativeAddon) => KernelConfig[]]> = [
-  ['cpu', (addon) => nativeKernels('cpu', cpuMemory, addon)],
-  ['wasm', (addon) => nativeKernels('wasm', wasmMemory, addon)],
+const NATIVE_KERNELS: ReadonlyArray<
+  [backendName: string, kernels: (addon: NativeAddon, device: DeviceChoice) => KernelConfig[]]
+> = [
+  ['cpu', (addon, device) => nativeKernels('cpu', cpuMemory, addon, device)],
+  ['wasm', (addon, device) => nativeKernels('wasm', wasmMemory, addon, device)],
   ['tensorflow', tensorflowKernels],
 ];
 
@@ -43,7 +45,7 @@ export function registerKernels(backendName: string): boolean {
 function register(backendName: string): boolean {
   const choice = globalThis.process ? backendChoice() : 'js';
   if (choice === 'js') return false;
-  chooseDevice(undefined);
+  const device = chooseDevice(undefined);
   const kernels = NATIVE_KERNELS.find(([name]) => name === backendName)?.[1];
   if (!kernels) {
     if (choice === 'native') throw unsupported(backendName);
@@ -51,10 +53,12 @@ function register(backendName: string): boolean {
   }
   if (getKernel(MarginSoftmax, backendName)) return true;
   try {
-    for (const kernel of kernels(loadAddon())) registerKernel(kernel);
+    const addon = loadAddon();
+    if (device.device === 'cuda') addon.usesCuda(device);
+    for (const kernel of kernels(addon, device)) registerKernel(kernel);
     return true;
   } catch (error) {
-    if (choice === 'native' || !(error instanceof CosFaceError)) throw error;
+    if (choice === 'native' || device.device === 'cuda' || !(error instanceof CosFaceError)) throw error;
     warnFallback(backendName, error);
     return false;
   }

@@ -1,3 +1,5 @@
+import type { DeviceChoice } from './backend-choice.js';
+
 /** What native/addon gives to JavaScript. Inside use; the public functions are in index.ts. */
 export interface NativeAddon {
   /** COSFACE_ABI_VERSION of native/include/cosface/margin_softmax.h. */
@@ -16,13 +18,24 @@ export interface NativeAddon {
   /** How a call of this shape would run. */
   plan(shape: PlanShape): Plan;
   info(): NativeInfo;
+  /** Opens the GPU, if it is one that can be used; a `shape` adds how a call of it would run there. */
+  cuda(ordinal: number, shape?: PlanShape): CudaInfo;
+  /** Whether such a call would run on a GPU; an error where one is asked for in vain. */
+  usesCuda(choice: DeviceChoice): boolean;
+  /** Weights that stay on a GPU; native/addon/resident_weights.h. */
+  createResident(options: ResidentOptions & DeviceChoice): ResidentHandle;
+  runResident(handle: ResidentHandle, call: ResidentCall, gradients: boolean): MarginSoftmaxSummary;
+  updateResident(handle: ResidentHandle, sgd: { learningRate: number; momentum: number; weightDecay: number }): void;
+  readResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
+  writeResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
+  freeResident(handle: ResidentHandle): void;
   /** Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded. */
   registerTensorflowOp(bindingPath: string): 'registered' | 'already';
   /** Flops per second of multiply-adds in registers: native/include/cosface/machine_rates.h. 0 where `isa` is not there. */
   fmaRate(request: { isa: Isa; precision?: Precision | undefined; threads: number; seconds: number }): number;
   /** Bytes per second that move through memory, two arrays read and one written; as above. */
   memoryRate(request: { arrayBytes: number; threads: number; seconds: number }): number;
-  /** Frees the workspace that is kept between calls. */
+  /** Frees what is kept between calls, and closes GPUs that neither a call nor resident weights use. */
   releaseWorkspace(): void;
 }
 
@@ -43,7 +56,7 @@ export interface MarginSoftmaxInputs {
   lossGradient?: Float32Array | null | undefined;
 }
 
-export interface NativeOptions {
+export interface NativeOptions extends Partial<DeviceChoice> {
   scale: number;
   m1: number;
   m2: number;
@@ -134,6 +147,52 @@ export interface NativeInfo {
   /** The workers of a large call now, COSFACE_THREADS applied. */
   threads: number;
 }
+
+/** What there is for CUDA, and why not more. */
+export type CudaInfo = { available: false; reason: string } | AvailableCuda;
+
+/** A GPU that can be used. */
+export interface AvailableCuda {
+  available: true;
+  reason: null;
+  /** As in 'cuda:0'. */
+  device: string;
+  /** How many GPUs the driver sees. */
+  devices: number;
+  /** As in 'NVIDIA A100-SXM4-80GB'. */
+  name: string;
+  /** As in 'sm_90'. */
+  architecture: string;
+  multiprocessors: number;
+  memoryBytes: number;
+  freeBytes: number;
+  /** The newest CUDA that the driver is for, as in '13.0'. */
+  driver: string;
+  driverFile: string;
+  /** The architectures that this build has kernels for. */
+  kernels: string;
+  /** How a call of the given shape would run, for people; null where no shape was given. */
+  plan: string | null;
+}
+
+declare const residentHandle: unique symbol;
+/** Weights on a GPU, as the addon hands them out. */
+export interface ResidentHandle {
+  readonly [residentHandle]: true;
+}
+
+export type ResidentPart = 'weights' | 'gradient' | 'velocity';
+
+export interface ResidentOptions {
+  /** [classes, dim]; absent: zeros. */
+  weights?: Float32Array | undefined;
+  classes: number;
+  dim: number;
+}
+
+export type ResidentCall = Omit<MarginSoftmaxInputs, 'weights' | 'dim'> &
+  NativeOptions &
+  Omit<MarginSoftmaxOutputs, 'dWeights'> & { classIds?: Int32Array | undefined };
 
 /** native/include/cosface/cosine_search.h explains each. */
 export interface SearchInputs {

@@ -1,13 +1,26 @@
 import { CosFaceError, spell } from './errors.js';
 
+const DEVICE_NAMES = "one of 'auto', 'cpu', 'cuda', 'cuda:1' and so on";
+const AUTO = { device: 'auto', ordinal: 0 } as const;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const BACKENDS = ['auto', 'native', 'js'] as const;
-const DEVICES = ['auto', 'cpu', 'cuda'] as const;
 
 /** 'native': no binary is an error. 'js': the binary is never used. 'auto': used where there is one. */
 export type BackendChoice = (typeof BACKENDS)[number];
-export type Device = (typeof DEVICES)[number];
+/** 'cuda' is the first GPU; 'cuda:1' the second, as CUDA_VISIBLE_DEVICES orders them. */
+export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+
+/** Where a call shall run, as the binary takes it. */
+export interface DeviceChoice {
+  /** 'auto': a GPU that can be used, else the CPU. */
+  device: 'auto' | 'cpu' | 'cuda';
+  /** Of the GPU. */
+  ordinal: number;
+  /** The option or the environment variable that names it, for errors. */
+  deviceAskedBy: 'device' | 'COSFACE_DEVICE';
+}
 
 /**
  * What COSFACE_BACKEND asks for; 'auto' where it is unset or empty.
@@ -19,35 +32,43 @@ export function backendChoice(env: Environment = process.env): BackendChoice {
 }
 
 /**
- * The device that a call runs on: the option, or where that is absent or 'auto', COSFACE_DEVICE. This build has one.
+ * The device that a call asks for: the option, or where that is absent or 'auto', COSFACE_DEVICE. Whether it is there is
+ * for the binary to find.
  *
- * @throws {CosFaceError} COSFACE_DEVICE_UNAVAILABLE for 'cuda'; COSFACE_OPTION_RANGE or COSFACE_ENVIRONMENT for a name
- * that is no device.
+ * @throws {CosFaceError} COSFACE_OPTION_RANGE or COSFACE_ENVIRONMENT for a name that is no device.
  */
-export function chooseDevice(option: unknown, env: Environment = process.env): 'cpu' {
-  if (option !== undefined && !DEVICES.includes(option as Device))
-    throw new CosFaceError('COSFACE_OPTION_RANGE', `device is ${spell(option)}, expected ${oneOf(DEVICES)}.`, {
+export function chooseDevice(option: unknown, env: Environment = process.env): DeviceChoice {
+  const fromOption = option === undefined ? AUTO : parseDevice(option);
+  if (!fromOption)
+    throw new CosFaceError('COSFACE_OPTION_RANGE', `device is ${spell(option)}, expected ${DEVICE_NAMES}.`, {
       argument: 'device',
     });
-  const fromOption = option !== undefined && option !== 'auto';
-  const device = fromOption ? option : readChoice(env, 'COSFACE_DEVICE', DEVICES);
-  if (device === 'cuda')
-    throw new CosFaceError(
-      'COSFACE_DEVICE_UNAVAILABLE',
-      `${fromOption ? 'device' : 'the environment variable COSFACE_DEVICE'} is 'cuda', but this build of cosface has ` +
-        `no CUDA part. Use 'cpu' or 'auto'.`,
-      { argument: fromOption ? 'device' : 'COSFACE_DEVICE' },
-    );
-  return 'cpu';
+  if (fromOption.device !== 'auto') return { ...fromOption, deviceAskedBy: 'device' };
+  const value = env['COSFACE_DEVICE'] || 'auto';
+  const fromVariable = parseDevice(value);
+  if (!fromVariable) throw wrongVariable('COSFACE_DEVICE', value, DEVICE_NAMES);
+  return { ...fromVariable, deviceAskedBy: 'COSFACE_DEVICE' };
+}
+
+function parseDevice(name: unknown): Pick<DeviceChoice, 'device' | 'ordinal'> | undefined {
+  if (name === 'auto') return AUTO;
+  if (name === 'cpu') return { device: 'cpu', ordinal: 0 };
+  const [, ordinal] = (typeof name === 'string' && /^cuda(?::(\d{1,4}))?$/.exec(name)) || [];
+  if (ordinal === undefined && name !== 'cuda') return undefined;
+  return { device: 'cuda', ordinal: Number(ordinal ?? 0) };
 }
 
 function readChoice<T extends string>(env: Environment, name: string, choices: readonly [T, ...T[]]): T {
   const value = env[name] || choices[0];
   const choice = choices.find((c) => c === value);
   if (choice !== undefined) return choice;
-  throw new CosFaceError(
+  throw wrongVariable(name, value, oneOf(choices));
+}
+
+function wrongVariable(name: string, value: string, expected: string): CosFaceError {
+  return new CosFaceError(
     'COSFACE_ENVIRONMENT',
-    `the environment variable ${name} is ${spell(value)}, expected ${oneOf(choices)}. Unset it for '${choices[0]}'.`,
+    `the environment variable ${name} is ${spell(value)}, expected ${expected}. Unset it for 'auto'.`,
     { argument: name },
   );
 }

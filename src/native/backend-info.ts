@@ -1,5 +1,5 @@
-import type { NativeInfo, Plan, PlanShape } from './addon.js';
-import { backendChoice, chooseDevice } from './backend-choice.js';
+import type { CudaInfo, NativeInfo, Plan, PlanShape } from './addon.js';
+import { backendChoice, chooseDevice, type DeviceChoice } from './backend-choice.js';
 import { CosFaceError } from './errors.js';
 import { loadBinary } from './load.js';
 import { findPackageRoot } from './package-root.js';
@@ -20,10 +20,13 @@ export interface BackendInfo {
   bf16: 'native' | 'converted' | null;
   /** Workers of a large call, COSFACE_THREADS applied. */
   threads: number | null;
-  device: 'cpu';
+  /** Where a call without a `device` runs, COSFACE_DEVICE applied. */
+  device: 'cpu' | 'cuda';
+  /** The GPU that such a call may use, or why there is none. */
+  cuda: CudaInfo;
   /** How a call of the given shape would run, and why; null where no shape was given or there is no binary. */
   plan: Plan | null;
-  /** Version of the GPU driver in use. */
+  /** The CUDA version of the GPU driver in use, as in '13.0'. */
   driver: string | null;
   /** Why there is no binary, or empty. */
   reasons: string[];
@@ -35,7 +38,7 @@ export interface BackendInfo {
 
 /**
  * Which binary, instruction set, threads and device a call would use now. A missing binary is told in `reasons` and no
- * error.
+ * error, a missing GPU in `cuda.reason`. Opens the GPU where there is one.
  *
  * @param shape Of a call whose plan is wanted: `batch`, `classes`, `dim`, `gradients`, and any option of marginSoftmax
  * that takes no array.
@@ -46,7 +49,8 @@ export interface BackendInfo {
  * console.log(backendInfo({ batch: 512, classes: 100_000, dim: 512, gradients: true }).plan?.description);
  */
 export function backendInfo(shape?: PlanShape): BackendInfo {
-  const { binary, info, plan, reasons } = describeBinary(shape);
+  const choice = chooseDevice('auto');
+  const { binary, info, plan, cuda, usesCuda, reasons } = describeBinary(choice, shape);
   return {
     version: findPackageRoot()?.version ?? 'bundled',
     binary,
@@ -55,9 +59,10 @@ export function backendInfo(shape?: PlanShape): BackendInfo {
     isas: info?.isas ?? [],
     bf16: info ? bf16With(info.isa) : null,
     threads: info?.threads ?? null,
-    device: chooseDevice('auto'),
+    device: usesCuda ? 'cuda' : 'cpu',
+    cuda,
     plan,
-    driver: null,
+    driver: cuda.available ? cuda.driver : null,
     reasons,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
@@ -72,16 +77,26 @@ interface DescribedBinary {
   binary: string | null;
   info?: NativeInfo;
   plan: Plan | null;
+  cuda: CudaInfo;
+  usesCuda: boolean;
   reasons: string[];
 }
 
-function describeBinary(shape: PlanShape | undefined): DescribedBinary {
+function describeBinary(choice: DeviceChoice, shape: PlanShape | undefined): DescribedBinary {
   try {
     const { addon, path } = loadBinary();
-    return { binary: path, info: addon.info(), plan: shape ? addon.plan(shape) : null, reasons: [] };
+    return {
+      binary: path,
+      info: addon.info(),
+      plan: shape ? addon.plan(shape) : null,
+      usesCuda: addon.usesCuda(choice),
+      cuda: addon.cuda(choice.ordinal, shape),
+      reasons: [],
+    };
   } catch (error) {
     const missing = error instanceof CosFaceError && error.code === 'COSFACE_NO_BINARY';
     if (!missing || backendChoice() === 'native') throw error;
-    return { binary: null, plan: null, reasons: [error.message] };
+    const cuda: CudaInfo = { available: false, reason: 'there is no native binary.' };
+    return { binary: null, plan: null, cuda, usesCuda: false, reasons: [error.message] };
   }
 }

@@ -1,4 +1,13 @@
-export type { ImpostorThresholdsResult, Plan, PlanShape, Precision, TopKResult } from './addon.js';
+export type {
+  AvailableCuda,
+  CudaInfo,
+  ImpostorThresholdsResult,
+  Plan,
+  PlanShape,
+  Precision,
+  TopKResult,
+} from './addon.js';
+export type { Device } from './backend-choice.js';
 export { type BackendInfo, backendInfo } from './backend-info.js';
 export {
   type CountAboveOptions,
@@ -12,5 +21,12 @@ export { type ImpostorThresholdsOptions, impostorThresholds, impostorThresholdsA
 export { marginSoftmax } from './margin-softmax.js';
 export { marginSoftmaxAsync } from './margin-softmax-async.js';
 export type { MarginSoftmaxOptions, MarginSoftmaxResult } from './margin-softmax-options.js';
+export {
+  type ResidentStepOptions,
+  type ResidentStepResult,
+  type ResidentUpdate,
+  ResidentWeights,
+  type ResidentWeightsOptions,
+} from './resident-weights.js';
 export type { PairOptions, SearchOptions } from './search-options.js';
 export { type TopKOptions, topK, topKAsync } from './top-k.js';

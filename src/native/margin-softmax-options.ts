@@ -1,6 +1,7 @@
-import type { MarginSoftmaxAsyncCall, Precision } from './addon.js';
+import type { MarginSoftmaxAsyncCall, Precision, ResidentCall } from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
 import { CosFaceError, spell } from './errors.js';
+import type { ResidentStepOptions } from './resident-weights.js';
 
 /** Arguments of marginSoftmax and marginSoftmaxAsync. N samples, C classes, D features; matrices are row-major. */
 export interface MarginSoftmaxOptions {
@@ -40,9 +41,13 @@ export interface MarginSoftmaxOptions {
   gradientTolerance?: number | undefined;
   /** Whole number in [0, 1024]; 0 is COSFACE_THREADS, else one per processor. The result does not depend on it. */
   threads?: number | undefined;
-  /** Budget of memory beyond inputs and outputs. Default 64 MiB. */
+  /** Budget of memory beyond inputs and outputs. Default 64 MiB; on a GPU, of its memory: an eighth, at most 2 GiB. */
   workspaceBytes?: number | undefined;
-  /** Default 'auto': COSFACE_DEVICE, else the best there is. */
+  /**
+   * Where to run: 'cpu', 'cuda' (the first GPU), 'cuda:1', ... Default 'auto': what COSFACE_DEVICE says, else a GPU where
+   * one can be used and has the memory, else the CPU. GPU and CPU keep the same bounds of error but differ in the last
+   * bits, so name the device where bits must not depend on the machine.
+   */
   device?: Device | undefined;
 }
 
@@ -80,13 +85,27 @@ const NAMES: Record<keyof MarginSoftmaxOptions, true> = {
   device: true,
 };
 
+const STEP_NAMES = [...Object.keys(NAMES).filter((name) => !/^(weights|dim|device)$/.test(name)), 'classIds'];
+
 /**
- * Fills in the defaults and checks what the binary cannot see: names, device, the flag. Kinds, lengths and ranges are
- * the binary's to check.
+ * Fills in the defaults and checks what the binary cannot see: names, the device's spelling, the flag. Kinds, lengths
+ * and ranges are the binary's to check.
  */
 export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCall & { gradients: boolean } {
-  requireKnownNames(options);
-  chooseDevice(options.device);
+  requireKnownNames(options, 'marginSoftmax({ embeddings, weights, labels, dim })', Object.keys(NAMES));
+  const { weights, dim } = options;
+  return { ...readSamples(options), weights, dim, ...chooseDevice(options.device) };
+}
+
+/** As readOptions, for weights that are on a GPU. */
+export function readStep(options: ResidentStepOptions): ResidentCall & { gradients: boolean } {
+  requireKnownNames(options, 'step({ embeddings, labels })', STEP_NAMES);
+  return { ...readSamples(options), classIds: options.classIds };
+}
+
+function readSamples(options: Omit<ResidentStepOptions, 'classIds'>): Omit<ResidentCall, 'classIds'> & {
+  gradients: boolean;
+} {
   const { gradients = false } = options;
   if (typeof gradients !== 'boolean')
     throw new CosFaceError('COSFACE_OPTION_RANGE', `gradients is ${spell(gradients)}, expected true or false.`, {
@@ -94,9 +113,7 @@ export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCa
     });
   return {
     embeddings: options.embeddings,
-    weights: options.weights,
     labels: options.labels,
-    dim: options.dim,
     sampleWeights: options.sampleWeights,
     sampleMargins: options.sampleMargins,
     scale: options.scale === undefined ? 64 : options.scale,
@@ -115,18 +132,16 @@ export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCa
   };
 }
 
-function requireKnownNames(options: MarginSoftmaxOptions): void {
+function requireKnownNames(options: object, call: string, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
-    throw new CosFaceError(
-      'COSFACE_DTYPE',
-      `options is ${spell(options)}, expected an object: marginSoftmax({ embeddings, weights, labels, dim }).`,
-      { argument: 'options' },
-    );
+    throw new CosFaceError('COSFACE_DTYPE', `options is ${spell(options)}, expected an object: ${call}.`, {
+      argument: 'options',
+    });
   for (const name of Object.keys(options))
-    if (!Object.hasOwn(NAMES, name))
+    if (!names.includes(name))
       throw new CosFaceError(
         'COSFACE_OPTION_RANGE',
-        `${name} is no option of marginSoftmax, expected one of ${Object.keys(NAMES).join(', ')}.`,
+        `${name} is no option of ${call.slice(0, call.indexOf('('))}, expected one of ${names.join(', ')}.`,
         { argument: name },
       );
 }

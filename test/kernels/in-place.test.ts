@@ -6,6 +6,7 @@ import { nativeKernels } from '../../src/kernels/native-kernels.js';
 import type { TensorMemory } from '../../src/kernels/tensor-memory.js';
 import { wasmMemory } from '../../src/kernels/wasm.js';
 import type { MarginSoftmaxCall } from '../../src/native/addon.js';
+import { chooseDevice } from '../../src/native/backend-choice.js';
 import { attrsOf, randomProblem, relativeError, tensorsOf } from '../problem.js';
 import { reference } from '../reference.js';
 import { addon, describeNative } from './native-addon.js';
@@ -23,7 +24,7 @@ function runAndWatch(name: string, memoryOf: (backend: object) => TensorMemory, 
       return addon.marginSoftmax(given);
     },
   };
-  const kernel = nativeKernels(name, memoryOf, watched)[0];
+  const kernel = nativeKernels(name, memoryOf, watched, chooseDevice('cpu'))[0];
   const outputs = kernel?.kernelFunc({ inputs, attrs, backend: tf.backend() }) as tf.TensorInfo[];
   return { call: call as MarginSoftmaxCall, outputs };
 }

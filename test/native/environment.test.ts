@@ -17,8 +17,11 @@ const REPORT = `
   }));
 `;
 
+/** Whether there is a GPU here must not matter. */
+const noCuda = join(folder, 'missing_cuda.node');
+
 function report(env: Record<string, string>): { info: Record<string, unknown>; loss: unknown } {
-  const { status, stdout, stderr } = runModule(REPORT, env);
+  const { status, stdout, stderr } = runModule(REPORT, { COSFACE_CUDA_LIBRARY: noCuda, ...env });
   expect({ status, stderr }).toMatchObject({ status: 0 });
   return JSON.parse(stdout);
 }
@@ -32,6 +35,7 @@ test('without any: the best there is', () => {
     abi: 2,
     isas: expect.arrayContaining(['scalar']),
     device: 'cpu',
+    cuda: { available: false, reason: expect.stringContaining('there is no CUDA library') },
     driver: null,
     reasons: [],
     node: process.versions.node,
@@ -99,7 +103,8 @@ test('COSFACE_DEVICE=cuda is an error that says why', () => {
   for (const error of [info, loss])
     expect(error).toMatchObject({
       code: 'COSFACE_DEVICE_UNAVAILABLE',
-      message: expect.stringContaining('no CUDA part'),
+      argument: 'COSFACE_DEVICE',
+      message: expect.stringContaining(noCuda),
     });
   expect(report({ COSFACE_DEVICE: 'cpu' })).toEqual(plain);
 });
@@ -108,6 +113,8 @@ describe('a value that is none', () => {
   test.each([
     ['COSFACE_BACKEND', 'wasm'],
     ['COSFACE_DEVICE', 'gpu'],
+    ['COSFACE_DEVICE', 'cuda:'],
+    ['COSFACE_DEVICE', 'cuda:-1'],
     ['COSFACE_ISA', 'avx9'],
     ['COSFACE_THREADS', 'many'],
     ['COSFACE_THREADS', '0'],

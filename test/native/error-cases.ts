@@ -307,7 +307,7 @@ const rest: ErrorCase[] = [
     code: 'COSFACE_DEVICE_UNAVAILABLE',
     argument: 'device',
     options: changed({ device: 'cuda' }),
-    says: ['no CUDA part'],
+    says: ['device asks for a GPU'],
   },
 ];
 

@@ -51,14 +51,19 @@ function checkCore(core: BackendInfo, problems: Problem[]): boolean {
     problems.push({ problem: core.reasons.join('\n'), remedy: 'npx cosface build' });
     return false;
   }
-  const problem = wrongLoss();
-  if (problem !== undefined)
-    problems.push({ problem, remedy: 'rebuild it (npx cosface build); if that does not help, report it' });
-  return problem === undefined;
+  const devices = core.cuda.available ? (['cpu', 'cuda'] as const) : (['cpu'] as const);
+  const found = devices.map((device) => ({ device, problem: wrongLoss(device) }));
+  for (const { device, problem } of found)
+    if (problem !== undefined)
+      problems.push({
+        problem: `on ${device}: ${problem}`,
+        remedy: 'rebuild it (npx cosface build); if that does not help, report it',
+      });
+  return found.every(({ problem }) => problem === undefined);
 }
 
 /** x = w_0, and w_1 at a right angle: the loss is log(1 + e^-1). */
-function wrongLoss(): string | undefined {
+function wrongLoss(device: 'cpu' | 'cuda'): string | undefined {
   try {
     const { loss } = marginSoftmax({
       embeddings: Float32Array.of(1, 0),
@@ -66,6 +71,7 @@ function wrongLoss(): string | undefined {
       labels: Int32Array.of(0),
       dim: 2,
       scale: 1,
+      device,
     });
     const expected = Math.log1p(Math.exp(-1));
     const came = loss[0] ?? Number.NaN;
