@@ -11,9 +11,9 @@
 #include "addon/margin_softmax_run.h"
 #include "addon/resident_weights.h"
 #include "addon/search_job.h"
+#include "addon/tensorflow_op.h"
 #include "cosface/machine_rates.h"
 #include "cosface/margin_softmax.h"
-#include "tensorflow/margin_softmax_op.h"
 
 namespace cosface {
 namespace {
@@ -71,7 +71,7 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("readResident", &addon::call<read_resident>),
                            InstanceMethod("writeResident", &addon::call<write_resident>),
                            InstanceMethod("freeResident", &addon::call<free_resident>),
-                           InstanceMethod("registerTensorflowOp", &addon::register_tensorflow_op),
+                           InstanceMethod("registerTensorflowOp", &addon::call<register_tensorflow_op>),
                            InstanceMethod("fmaRate", &addon::fma_rate),
                            InstanceMethod("memoryRate", &addon::memory_rate),
                            InstanceMethod("releaseWorkspace", &addon::release_workspace),
@@ -134,21 +134,8 @@ Napi::Value addon::info(const Napi::CallbackInfo& info) {
   result.Set("isa", Napi::String::New(env, cosface_isa_name(plan.isa)));
   result.Set("isas", supported_isas(env));
   result.Set("threads", Napi::Number::New(env, plan.threads));
+  result.Set("tensorflow", tensorflow_info(env));
   return result;
-}
-
-Napi::Value addon::register_tensorflow_op(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (!info[0].IsString())
-    throw js_error(env, "COSFACE_DTYPE", "bindingPath is not a string, expected the path of tfjs-node's binding.",
-                   {"bindingPath"});
-  std::string error;
-  switch (tensorflow::register_op(info[0].As<Napi::String>().Utf8Value(), &error)) {
-    case tensorflow::registration::registered: return Napi::String::New(env, "registered");
-    case tensorflow::registration::already: return Napi::String::New(env, "already");
-    case tensorflow::registration::failed: break;
-  }
-  throw js_error(env, "COSFACE_TENSORFLOW", error, {"bindingPath"});
 }
 
 Napi::Value addon::fma_rate(const Napi::CallbackInfo& info) {

@@ -25,7 +25,6 @@ class addon : public Napi::Addon<addon> {
   }
   Napi::Value plan(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
-  Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info);
   Napi::Value fma_rate(const Napi::CallbackInfo& info);
   Napi::Value memory_rate(const Napi::CallbackInfo& info);
   template <Napi::Value (&function)(const Napi::CallbackInfo&)>

@@ -2,18 +2,23 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace cosface::tensorflow {
 
-enum class registration {
-  registered,  // by this call
-  already,     // before, by this addon or by another copy of it
-  failed,      // see the error
+struct registration {
+  // What was registered by this call and not before, by this addon or by another copy of it.
+  bool new_op = false;
+  // Device types that have kernels now, as TensorFlow says: "CPU", "GPU".
+  std::vector<std::string> devices;
+  // Why there is no kernel for the GPU; empty where there is one.
+  std::string gpu_reason;
 };
 
-// Registers the ops CosfaceMarginSoftmaxV1 and CosfaceMarginSoftmaxGradV1, for the CPU, in the TensorFlow
-// library that the loaded module `binding_path` (tfjs_binding.node) depends on. May be called from any
-// thread and any number of times. Pins the addon: TensorFlow keeps pointers into it until the process ends.
-registration register_op(const std::string& binding_path, std::string* error);
+// Registers the ops CosfaceMarginSoftmaxV1 and CosfaceMarginSoftmaxGradV1 in the TensorFlow library that the loaded
+// module `binding_path` (tfjs_binding.node) depends on: for the CPU, and where `gpu` asks for it and the CUDA library
+// finds a device, for the GPU. Elsewhere TensorFlow runs them on the CPU. May be called from any thread and any number
+// of times. Pins the addon: TensorFlow keeps pointers into it until the process ends. False with the reason in `error`.
+bool register_op(const std::string& binding_path, bool gpu, registration* outcome, std::string* error);
 
 }  // namespace cosface::tensorflow

@@ -6,11 +6,11 @@
 
 namespace cosface::tensorflow {
 
-bool tensorflow_api::infers_shapes() const {
 #define COSFACE_PRESENT(result, member, name, parameters) &&member != nullptr
-  return true COSFACE_TENSORFLOW_OPTIONAL(COSFACE_PRESENT);
+bool tensorflow_api::infers_shapes() const { return true COSFACE_TENSORFLOW_OPTIONAL(COSFACE_PRESENT); }
+
+bool tensorflow_api::has_gpu_kernels() const { return true COSFACE_TENSORFLOW_GPU(COSFACE_PRESENT); }
 #undef COSFACE_PRESENT
-}
 
 #ifdef _WIN32
 
@@ -64,6 +64,7 @@ bool find_tensorflow_api(const std::string& binding_path, tensorflow_api* api, s
   }
 #define COSFACE_LOOK_UP(result, member, name, parameters) look_up(module, #name, &api->member);
   COSFACE_TENSORFLOW_OPTIONAL(COSFACE_LOOK_UP)
+  COSFACE_TENSORFLOW_GPU(COSFACE_LOOK_UP)
 #undef COSFACE_LOOK_UP
   return true;
 }

@@ -35,10 +35,18 @@ inline constexpr int code_invalid_argument = 3;
 inline constexpr int code_resource_exhausted = 8;
 inline constexpr int code_unimplemented = 12;
 inline constexpr int code_internal = 13;
+inline constexpr int code_unavailable = 14;
 
 // TF_DataType
 inline constexpr int type_float = 1;
 inline constexpr int type_int32 = 3;
+inline constexpr int type_uint8 = 4;
+
+// The head of TF_Buffer, which is public.
+struct buffer_view {
+  const void* data;
+  size_t length;
+};
 
 using shape_function = void (*)(TF_ShapeInferenceContext*, TF_Status*);
 using create_function = void* (*)(TF_OpKernelConstruction*);
@@ -58,6 +66,7 @@ using delete_function = void (*)(void*);
   X(TF_Graph*, new_graph, TF_NewGraph, (void))                                                               \
   X(void, delete_graph, TF_DeleteGraph, (TF_Graph*))                                                         \
   X(void, graph_get_op_def, TF_GraphGetOpDef, (TF_Graph*, const char*, TF_Buffer*, TF_Status*))              \
+  X(TF_Buffer*, get_registered_kernels, TF_GetRegisteredKernelsForOp, (const char*, TF_Status*))             \
   X(TF_OpDefinitionBuilder*, new_op_definition_builder, TF_NewOpDefinitionBuilder, (const char*))            \
   X(void, op_definition_add_input, TF_OpDefinitionBuilderAddInput, (TF_OpDefinitionBuilder*, const char*))   \
   X(void, op_definition_add_output, TF_OpDefinitionBuilderAddOutput, (TF_OpDefinitionBuilder*, const char*)) \
@@ -96,15 +105,22 @@ using delete_function = void (*)(void*);
     (TF_ShapeInferenceContext*, int, TF_ShapeHandle*, TF_Status*))                           \
   X(void, shape_set_unknown, TF_ShapeInferenceContextSetUnknownShape, (TF_ShapeInferenceContext*, TF_Status*))
 
+// Kernels for a GPU. TF_AllocateTemp's second pointer is a TF_AllocatorAttributes, null for the kernel's own device.
+#define COSFACE_TENSORFLOW_GPU(X)                                                                    \
+  X(void, kernel_builder_host_memory, TF_KernelBuilder_HostMemory, (TF_KernelBuilder*, const char*)) \
+  X(TF_Tensor*, allocate_temp, TF_AllocateTemp, (TF_OpKernelContext*, int, const int64_t*, int, void*, TF_Status*))
+
 // The functions of one loaded TensorFlow. Two packages in one process (tfjs-node and tfjs-node-gpu of
 // different versions) bring two libraries with two registries, so this is a table and not globals.
 struct tensorflow_api {
 #define COSFACE_MEMBER(result, member, name, parameters) result(*member) parameters = nullptr;
   COSFACE_TENSORFLOW_REQUIRED(COSFACE_MEMBER)
   COSFACE_TENSORFLOW_OPTIONAL(COSFACE_MEMBER)
+  COSFACE_TENSORFLOW_GPU(COSFACE_MEMBER)
 #undef COSFACE_MEMBER
 
   bool infers_shapes() const;
+  bool has_gpu_kernels() const;
 };
 
 // Fills `api` from the library behind the loaded module `binding_path` and keeps that module open for

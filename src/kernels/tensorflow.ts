@@ -48,7 +48,7 @@ type KernelParams = Parameters<KernelFunc>[0];
  * @throws {CosFaceError} COSFACE_TENSORFLOW: the backend is not tfjs-node's, or its TensorFlow refuses the ops.
  */
 export function tensorflowKernels(addon: NativeAddon): KernelConfig[] {
-  addon.registerTensorflowOp(bindingPath());
+  addon.registerTensorflowOp(bindingPath(), false);
   return [
     { kernelName: MarginSoftmax, backendName: BACKEND, kernelFunc: marginSoftmax },
     { kernelName: MarginSoftmaxGrad, backendName: BACKEND, kernelFunc: marginSoftmaxGrad },

@@ -29,8 +29,11 @@ export interface NativeAddon {
   readResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
   writeResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
   freeResident(handle: ResidentHandle): void;
-  /** Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded. */
-  registerTensorflowOp(bindingPath: string): 'registered' | 'already';
+  /**
+   * Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded: for the CPU, and where
+   * `gpu` asks for it and a GPU can be used, for the GPU.
+   */
+  registerTensorflowOp(bindingPath: string, gpu: boolean): TensorflowRegistration;
   /** Flops per second of multiply-adds in registers: native/include/cosface/machine_rates.h. 0 where `isa` is not there. */
   fmaRate(request: { isa: Isa; precision?: Precision | undefined; threads: number; seconds: number }): number;
   /** Bytes per second that move through memory, two arrays read and one written; as above. */
@@ -146,6 +149,20 @@ export interface NativeInfo {
   isas: string[];
   /** The workers of a large call now, COSFACE_THREADS applied. */
   threads: number;
+  /** What came of registering the op with TensorFlow; null before that. */
+  tensorflow: TensorflowOp | null;
+}
+
+export interface TensorflowOp {
+  /** Types of devices that have a kernel of the op. */
+  devices: Array<'CPU' | 'GPU'>;
+  /** Why the GPU has none; null where it has one. */
+  gpuReason: string | null;
+}
+
+export interface TensorflowRegistration extends TensorflowOp {
+  /** Whether this call defined the op, or an earlier one had. */
+  outcome: 'registered' | 'already';
 }
 
 /** What there is for CUDA, and why not more. */

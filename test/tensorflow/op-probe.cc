@@ -76,11 +76,11 @@ napi_value to_value(napi_env env, const std::string& string) {
 }
 
 napi_value register_op(napi_env env, napi_callback_info info) {
-  using cosface::tensorflow::registration;
+  cosface::tensorflow::registration outcome;
   std::string error;
-  const registration outcome = cosface::tensorflow::register_op(text(env, first_argument(env, info)), &error);
-  if (outcome == registration::failed) napi_throw_error(env, nullptr, error.c_str());
-  return to_value(env, outcome == registration::registered ? "registered" : "already");
+  if (!cosface::tensorflow::register_op(text(env, first_argument(env, info)), false, &outcome, &error))
+    napi_throw_error(env, nullptr, error.c_str());
+  return to_value(env, outcome.new_op ? "registered" : "already");
 }
 
 napi_value behave(napi_env env, napi_callback_info info) {

@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = [
-  'test/tensorflow/op-probe.cc',
-  'native/tensorflow/margin_softmax_op.cc',
-  'native/tensorflow/tensorflow_api.cc',
-];
-const HEADERS = ['native/tensorflow/margin_softmax_op.h', 'native/tensorflow/tensorflow_api.h'];
+const files = (folder: string, pattern: RegExp) =>
+  readdirSync(`${root}${folder}`)
+    .filter((name) => pattern.test(name))
+    .map((name) => `${folder}/${name}`);
+const SOURCES = ['test/tensorflow/op-probe.cc', 'native/addon/cuda_library.cc', ...files('native/tensorflow', /\.cc$/)];
+const HEADERS = files('native/tensorflow', /\.h$/);
 const PRODUCT = 'build-test/op-probe.node';
 const FLAGS = ['-std=c++20', '-O1', '-shared', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];
 const INCLUDES = ['-Inative', '-Inative/include', '-Inode_modules/node-api-headers/include'];

@@ -81,7 +81,10 @@ describeTensorflow('cosface setup-tensorflow, from a bare project', () => {
     ) as Diagnosis;
     expect(packages[0]).toMatchObject({
       state: 'ready',
-      probe: { tensorflow: '2.21.0', op: { outcome: 'registered' } },
+      probe: {
+        tensorflow: '2.21.0',
+        op: { outcome: 'registered', devices: ['CPU'], gpuReason: 'TensorFlow uses no GPU.' },
+      },
     });
     expect(problems).toEqual([]);
   });

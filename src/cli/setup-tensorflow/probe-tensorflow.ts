@@ -1,3 +1,4 @@
+import type { TensorflowRegistration } from '../../native/addon.js';
 import { lastLines, runCommand } from '../run-command.js';
 
 /** What a process that loads a tfjs-node package finds. */
@@ -12,7 +13,7 @@ export interface TensorflowProbe {
   /** This Node lacks util.isNullOrUndefined, so that programs need cosface/tfjs-node-compat. */
   needsCompat: boolean;
   /** What came of registering the op; absent if no addon was given. */
-  op?: { outcome: 'registered' | 'already' } | { error: string };
+  op?: TensorflowRegistration | { error: string };
 }
 
 /** Why a process cannot use the package, in the words it died with. */
@@ -44,7 +45,7 @@ const result = {
 if (addonPath) {
   const path = Object.keys(require.cache).find((key) => require.cache[key].exports === binding);
   try {
-    result.op = { outcome: require(addonPath).registerTensorflowOp(path) };
+    result.op = require(addonPath).registerTensorflowOp(path, result.usesGpu);
   } catch (error) {
     result.op = { error: error.message };
   }

@@ -1,0 +1,186 @@
+#include "tensorflow/op_call.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "tensorflow/op_failure.h"
+
+namespace cosface::tensorflow {
+namespace {
+
+std::string to_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "[" + text + "]";
+}
+
+void require_rank(const char* name, const std::vector<int64_t>& shape, size_t rank, const char* expected) {
+  if (shape.size() == rank) return;
+  fail("COSFACE_RANK",
+       std::string(name) + " has shape " + to_text(shape) + ", expected rank " + std::to_string(rank) + ", " + expected,
+       name);
+}
+
+void require_memory(const scoped_status& status) {
+  if (!status.ok()) throw failure{code_resource_exhausted, "COSFACE_OUT_OF_MEMORY: " + status.message() + " {}"};
+}
+
+}  // namespace
+
+scoped_tensor scoped_tensor::input(const tensorflow_api& api, TF_OpKernelContext* context, int index) {
+  const scoped_status status(api);
+  TF_Tensor* tensor = nullptr;
+  api.get_input(context, index, &tensor, status.get());
+  require_ok(status);
+  return scoped_tensor(api, tensor);
+}
+
+scoped_tensor scoped_tensor::output(const tensorflow_api& api, TF_OpKernelContext* context, int index, int type,
+                                    const std::vector<int64_t>& shape) {
+  size_t bytes = 4;  // float and int32 alike
+  for (const int64_t extent : shape) bytes *= static_cast<size_t>(extent);
+  const scoped_status status(api);
+  TF_Tensor* tensor =
+      api.allocate_output(context, index, type, shape.data(), static_cast<int>(shape.size()), bytes, status.get());
+  require_memory(status);
+  return scoped_tensor(api, tensor);
+}
+
+scoped_tensor scoped_tensor::temporary(const tensorflow_api& api, TF_OpKernelContext* context, int64_t bytes) {
+  const scoped_status status(api);
+  TF_Tensor* tensor = api.allocate_temp(context, type_uint8, &bytes, 1, nullptr, status.get());
+  require_memory(status);
+  return scoped_tensor(api, tensor);
+}
+
+std::vector<int64_t> scoped_tensor::shape() const {
+  std::vector<int64_t> shape(static_cast<size_t>(api_->num_dims(tensor_.get())));
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    shape[axis] = api_->dim(tensor_.get(), static_cast<int>(axis));
+  }
+  return shape;
+}
+
+// TensorFlow checks types only.
+op_call::op_call(const tensorflow_api& api, TF_OpKernelContext* context, const call_settings& settings)
+    : api_(api), context_(context), options_(settings.options) {
+  const std::vector<int64_t> embeddings = add_input(input::embeddings);
+  const std::vector<int64_t> weights = add_input(input::weights);
+  const std::vector<int64_t> labels = add_input(input::labels);
+  require_rank("embeddings", embeddings, 2, "[N, D]");
+  require_rank("weights", weights, 2, "[C, D]");
+  require_rank("labels", labels, 1, "[N]");
+  if (weights[1] != embeddings[1]) {
+    fail("COSFACE_SHAPE",
+         "weights has shape " + to_text(weights) + ", expected [C, " + std::to_string(embeddings[1]) +
+             "] because embeddings has shape " + to_text(embeddings),
+         "weights");
+  }
+  problem_.batch = embeddings[0];
+  problem_.dim = embeddings[1];
+  problem_.classes = weights[0];
+  require_batch("labels", labels);
+  problem_.embeddings = inputs_[input::embeddings].data<float>();
+  problem_.weights = inputs_[input::weights].data<float>();
+  problem_.labels = inputs_[input::labels].data<int32_t>();
+  problem_.sample_weights = optional_input(input::sample_weights, "sampleWeights");
+  problem_.sample_margins = optional_input(input::sample_margins, "sampleMargins");
+  read_doubles();
+}
+
+op_outputs op_call::allocate_forward(bool gradients) const {
+  const bool per_sample = options_.reduction == COSFACE_REDUCTION_NONE;
+  op_outputs outputs;
+  add_output(&outputs, 0, type_float, per_sample ? std::vector<int64_t>{problem_.batch} : std::vector<int64_t>{});
+  add_output(&outputs, 1, type_float, {problem_.batch});
+  add_output(&outputs, 2, type_int32, {problem_.batch});
+  (per_sample ? outputs.results.loss : outputs.reduced_loss) = outputs.tensors[0].data<float>();
+  outputs.results.target_cosine = outputs.tensors[1].data<float>();
+  outputs.results.prediction = outputs.tensors[2].data<int32_t>();
+  if (gradients) add_gradients(&outputs, first_gradient(true));
+  return outputs;
+}
+
+op_outputs op_call::allocate_gradients() const {
+  op_outputs outputs;
+  add_gradients(&outputs, first_gradient(false));
+  return outputs;
+}
+
+const float* op_call::read_loss_gradient() {
+  const std::vector<int64_t> shape = add_input(input::loss_gradient);
+  if (options_.reduction == COSFACE_REDUCTION_NONE) {
+    require_rank("lossGradient", shape, 1, "[N]");
+    require_batch("lossGradient", shape);
+  } else {
+    require_rank("lossGradient", shape, 0, "a scalar, because the loss is reduced");
+  }
+  return inputs_[input::loss_gradient].data<float>();
+}
+
+std::vector<int64_t> op_call::add_input(int index) {
+  inputs_.push_back(scoped_tensor::input(api_, context_, index));
+  return inputs_.back().shape();
+}
+
+const float* op_call::optional_input(int index, const char* name) {
+  const std::vector<int64_t> shape = add_input(index);
+  require_rank(name, shape, 1, "[N]");
+  if (shape[0] == 0) return nullptr;
+  require_batch(name, shape);
+  return inputs_.back().data<float>();
+}
+
+void op_call::read_doubles() {
+  std::array<double, 5> doubles;
+  const std::vector<int64_t> shape = add_input(input::doubles);
+  if (shape != std::vector<int64_t>{2 * doubles.size()}) {
+    fail("COSFACE_SHAPE", "doubles has shape " + to_text(shape) + ", expected [10]: the bytes of 5 doubles", "doubles");
+  }
+  std::memcpy(doubles.data(), inputs_.back().data<void>(), sizeof doubles);
+  options_.scale = doubles[0];
+  options_.m1 = doubles[1];
+  options_.m2 = doubles[2];
+  options_.m3 = doubles[3];
+  options_.gradient_tolerance = doubles[4];
+}
+
+void op_call::require_batch(const char* name, const std::vector<int64_t>& shape) const {
+  if (shape[0] == problem_.batch) return;
+  fail("COSFACE_SHAPE",
+       std::string(name) + " has shape " + to_text(shape) + ", expected [" + std::to_string(problem_.batch) +
+           "] because embeddings has " + std::to_string(problem_.batch) + " rows",
+       name);
+}
+
+void op_call::add_output(op_outputs* outputs, int index, int type, const std::vector<int64_t>& shape) const {
+  outputs->tensors.push_back(scoped_tensor::output(api_, context_, index, type, shape));
+}
+
+void op_call::add_gradients(op_outputs* outputs, int first) const {
+  add_output(outputs, first, type_float, {problem_.batch, problem_.dim});
+  outputs->results.d_embeddings = outputs->tensors.back().data<float>();
+  add_output(outputs, first + 1, type_float, {problem_.classes, problem_.dim});
+  outputs->results.d_weights = outputs->tensors.back().data<float>();
+}
+
+std::vector<float> share_loss_gradient(float loss_gradient, const op_call& call, const int32_t* labels,
+                                       const float* sample_weights) {
+  const auto batch = static_cast<size_t>(call.problem().batch);
+  int64_t divisor = 1;
+  if (call.options().reduction == COSFACE_REDUCTION_MEAN) {
+    int64_t counted = 0;
+    for (size_t i = 0; i < batch; ++i) {
+      const bool ignored = labels[i] == call.options().ignore_label;
+      const bool weightless = sample_weights != nullptr && sample_weights[i] == 0;
+      if (!ignored && !weightless) ++counted;
+    }
+    divisor = std::max<int64_t>(counted, 1);
+  }
+  return std::vector<float>(batch, static_cast<float>(loss_gradient / static_cast<double>(divisor)));
+}
+
+}  // namespace cosface::tensorflow
