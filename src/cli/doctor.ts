@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CudaInfo } from '../native/addon.js';
 import { type Diagnosis, diagnose } from './doctor/diagnose.js';
+import type { TensorflowProbe } from './setup-tensorflow/probe-tensorflow.js';
 import { writeJson } from './write-json.js';
 
 /** `cosface doctor`. */
@@ -47,6 +48,10 @@ function gpu(cuda: CudaInfo): string {
 
 function detail({ probe }: Diagnosis['packages'][number]): string {
   if (!probe) return '';
-  const op = probe.op === undefined ? 'unknown' : 'error' in probe.op ? 'refused' : 'works';
-  return `: TensorFlow ${probe.tensorflow} (${probe.usesGpu ? 'GPU' : 'CPU'}), op ${op}`;
+  return `: TensorFlow ${probe.tensorflow} (${probe.usesGpu ? 'GPU' : 'CPU'}), op ${opState(probe)}`;
+}
+
+function opState({ op }: TensorflowProbe): string {
+  if (op === undefined) return 'unknown';
+  return 'error' in op ? 'refused' : `for ${op.devices.join(' and ')}`;
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { engine, type KernelConfig, type KernelFunc, type TensorInfo } from '@tensorflow/tfjs-core';
 import type { NativeAddon } from '../native/addon.js';
+import type { DeviceChoice } from '../native/backend-choice.js';
 import { CosFaceError } from '../native/errors.js';
 import {
   MarginSoftmax,
@@ -11,6 +12,7 @@ import {
   type MarginSoftmaxInputs,
 } from './kernel-names.js';
 import { needsTfjsNodeCompat, tfjsNodeCompatAdvice } from './tfjs-node-compat-advice.js';
+import { warnOnce } from './warn-once.js';
 
 const BACKEND = 'tensorflow';
 const FORWARD_OP = 'CosfaceMarginSoftmaxV1';
@@ -21,6 +23,8 @@ const BINDING_FILE = 'tfjs_binding.node';
 interface Binding {
   TF_ATTR_INT: number;
   TF_ATTR_STRING: number;
+  /** Whether TensorFlow has a GPU device: tfjs-node-gpu, with CUDA libraries and a driver that it can use. */
+  isUsingGpuDevice(): boolean;
 }
 
 interface OpAttr {
@@ -45,14 +49,39 @@ type KernelParams = Parameters<KernelFunc>[0];
  * Both kernels for tfjs-node and tfjs-node-gpu: ops inside the very TensorFlow that they have loaded, which read and
  * write its tensors in place. Registers those ops if need be, so tfjs-node must have been imported.
  *
+ * Where TensorFlow uses a GPU, the ops run there too, unless COSFACE_DEVICE is 'cpu' or the CUDA library cannot use
+ * it: then they run on the CPU, TensorFlow copies their tensors, and a warning COSFACE_TENSORFLOW_CPU says why, once.
+ *
  * @throws {CosFaceError} COSFACE_TENSORFLOW: the backend is not tfjs-node's, or its TensorFlow refuses the ops.
+ * COSFACE_DEVICE_UNAVAILABLE: COSFACE_DEVICE asks for a GPU in vain.
  */
-export function tensorflowKernels(addon: NativeAddon): KernelConfig[] {
-  addon.registerTensorflowOp(bindingPath(), false);
+export function tensorflowKernels(addon: NativeAddon, { device }: Pick<DeviceChoice, 'device'>): KernelConfig[] {
+  const { path, binding } = loadedBinding();
+  const usesGpu = binding.isUsingGpuDevice();
+  const { devices, gpuReason } = addon.registerTensorflowOp(path, usesGpu && device !== 'cpu');
+  if (!devices.includes('GPU')) explainCpu(device, usesGpu, gpuReason);
   return [
     { kernelName: MarginSoftmax, backendName: BACKEND, kernelFunc: marginSoftmax },
     { kernelName: MarginSoftmaxGrad, backendName: BACKEND, kernelFunc: marginSoftmaxGrad },
   ];
+}
+
+function explainCpu(device: DeviceChoice['device'], usesGpu: boolean, reason: string | null): void {
+  if (device === 'cuda') {
+    throw new CosFaceError(
+      'COSFACE_DEVICE_UNAVAILABLE',
+      `COSFACE_DEVICE asks for a GPU, but on the backend '${BACKEND}' margin softmax runs on the CPU: ${reason} ` +
+        "For a GPU there, see `npx cosface doctor`; unset COSFACE_DEVICE or set it to 'auto' to do without.",
+      { argument: 'COSFACE_DEVICE' },
+    );
+  }
+  if (!usesGpu || device === 'cpu') return;
+  warnOnce(
+    'COSFACE_TENSORFLOW_CPU',
+    BACKEND,
+    `TensorFlow uses a GPU, but margin softmax runs on the CPU and its tensors are copied there and back: ${reason} ` +
+      'To keep it so without this warning, set COSFACE_DEVICE=cpu.',
+  );
 }
 
 function marginSoftmax(params: KernelParams): TensorInfo[] {
@@ -155,13 +184,13 @@ function cosFaceErrorOf(error: unknown): unknown {
 }
 
 /**
- * The file of the addon that the backend `tensorflow` uses.
+ * The addon that the backend `tensorflow` uses, and its file.
  *
  * `require.cache` is asked first, for the module whose exports the backend holds: with tfjs-node and tfjs-node-gpu in
  * one process only that tells them apart. Under a test runner with a module cache of its own (Jest) or a bundler it
  * is not there, and the list of loaded libraries has to do.
  */
-function bindingPath(): string {
+function loadedBinding(): { binding: Binding; path: string } {
   const binding = (engine().findBackend(BACKEND) as unknown as TensorflowBackend | undefined)?.binding;
   if (!binding) {
     throw new CosFaceError(
@@ -173,7 +202,7 @@ function bindingPath(): string {
   const modules = createRequire(import.meta.url).cache;
   const cached = Object.keys(modules).find((path) => modules[path]?.exports === binding);
   const path = cached ?? loadedLibraries().find((library) => library.endsWith(BINDING_FILE));
-  if (path !== undefined) return path;
+  if (path !== undefined) return { binding, path };
   throw new CosFaceError(
     'COSFACE_TENSORFLOW',
     `${BINDING_FILE} is not among the libraries of this process, so its TensorFlow cannot be found. Import ` +

@@ -1,4 +1,4 @@
-import type { CudaInfo, NativeInfo, Plan, PlanShape } from './addon.js';
+import type { CudaInfo, NativeInfo, Plan, PlanShape, TensorflowOp } from './addon.js';
 import { backendChoice, chooseDevice, type DeviceChoice } from './backend-choice.js';
 import { CosFaceError } from './errors.js';
 import { loadBinary } from './load.js';
@@ -24,6 +24,8 @@ export interface BackendInfo {
   device: 'cpu' | 'cuda';
   /** The GPU that such a call may use, or why there is none. */
   cuda: CudaInfo;
+  /** Where TensorFlow runs the op, and why not on a GPU; null before the first use of the backend `tensorflow`. */
+  tensorflow: TensorflowOp | null;
   /** How a call of the given shape would run, and why; null where no shape was given or there is no binary. */
   plan: Plan | null;
   /** The CUDA version of the GPU driver in use, as in '13.0'. */
@@ -61,6 +63,7 @@ export function backendInfo(shape?: PlanShape): BackendInfo {
     threads: info?.threads ?? null,
     device: usesCuda ? 'cuda' : 'cpu',
     cuda,
+    tensorflow: info?.tensorflow ?? null,
     plan,
     driver: cuda.available ? cuda.driver : null,
     reasons,

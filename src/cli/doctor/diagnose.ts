@@ -113,5 +113,11 @@ async function inspectPackage(
       remedy: `${remedy} --force; until then the loss runs as composed operations on that backend`,
     });
   }
+  if (probe.usesGpu && probe.op && 'devices' in probe.op && !probe.op.devices.includes('GPU')) {
+    problems.push({
+      problem: `${name} uses a GPU, but the op runs on the CPU there: ${probe.op.gpuReason}`,
+      remedy: 'see the line on CUDA above; until then TensorFlow copies the tensors of each call to the CPU and back',
+    });
+  }
   return { name, state: 'ready', directory, version, probe };
 }
