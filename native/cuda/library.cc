@@ -122,6 +122,11 @@ void run_in_place(const device_turn& turn, queue& queue, const cosface_cuda_call
   run_step(queue, plan, problem, *call.options, *call.results, workspace);
 }
 
+// What other users of the primary context have queued on streams of theirs: TensorFlow's, whose stream is not to be had.
+void wait_for_others(const device_turn& turn) {
+  turn.gpu().check(turn.gpu().api().context_synchronize(), "waiting for the process's other work");
+}
+
 cosface_status margin_softmax_on_device(int32_t ordinal, const cosface_cuda_call* call, void* stream,
                                         cosface_error* error) {
   return guarded(error, [&] {
@@ -129,7 +134,7 @@ cosface_status margin_softmax_on_device(int32_t ordinal, const cosface_cuda_call
     const auto device = use_device(ordinal);
     const device_turn turn(*device);
     if (stream == nullptr) {
-      turn.gpu().check(turn.gpu().api().context_synchronize(), "waiting for the process's other work");
+      wait_for_others(turn);
       run_in_place(turn, turn.work(), *call);
     } else {
       queue borrowed(turn.gpu(), static_cast<CUstream>(stream));
@@ -154,6 +159,7 @@ cosface_status copy_to_device(int32_t ordinal, void* to, const void* from, int64
   return guarded(error, [&] {
     const auto device = use_device(ordinal);
     const device_turn turn(*device);
+    wait_for_others(turn);
     turn.work().copy_to_device(to, from, bytes);
     turn.work().synchronize();
   });
@@ -163,6 +169,7 @@ cosface_status copy_from_device(int32_t ordinal, void* to, const void* from, int
   return guarded(error, [&] {
     const auto device = use_device(ordinal);
     const device_turn turn(*device);
+    wait_for_others(turn);
     turn.work().copy_from_device(to, from, bytes);
     turn.work().synchronize();
   });
