@@ -1,4 +1,4 @@
-// Checks the layout of the C++ sources with clang-format, at one fixed version: layouts differ between versions.
+// Checks the layout of the C++ and CUDA sources with clang-format, at one fixed version: layouts differ between versions.
 // `node scripts/native-format.mjs --write` mends it.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,7 +16,7 @@ function installedProgram() {
 }
 
 function nativeSources() {
-  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'native'], {
+  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'native', 'bench'], {
     cwd: root,
     encoding: 'utf8',
   });
@@ -43,7 +43,7 @@ export function checkNativeFormat({ write = false } = {}) {
   const missing = installedProgram() ? undefined : install();
   if (missing) return skip('the layout of the C++ sources', missing);
   const sources = nativeSources();
-  if (sources.length === 0) throw new StepError('git lists no C++ source under native/');
+  if (sources.length === 0) throw new StepError('git lists no C++ source under native/ and bench/');
   run(installedProgram(), [...(write ? ['-i'] : ['--dry-run', '--Werror']), ...sources]);
   return `${sources.length} files`;
 }

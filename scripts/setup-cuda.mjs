@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BROUGHT_NVRTC, BROUGHT_TOOLKIT, findToolkit, toolkitIn } from './cuda-toolkit.mjs';
+import { BROUGHT_NVRTC, BROUGHT_SANITIZER, BROUGHT_TOOLKIT, findToolkit, toolkitIn } from './cuda-toolkit.mjs';
 import { root, run, StepError, step } from './steps.mjs';
 import { findPython } from './tools.mjs';
 
@@ -31,6 +31,7 @@ const CUDA_WHEELS = [
 ];
 // No wheel of 12.x holds nvcc, but NVRTC, its device compiler as a library, compiles the same sources.
 const NVRTC_WHEELS = ['nvidia-cuda-nvrtc-cu12==12.9.86'];
+const SANITIZER_WHEELS = ['nvidia-cuda-sanitizer-api==13.0.85'];
 
 /** Installs wheels into `folder`, whole or not at all: what is half done lies elsewhere and is thrown away next time. */
 function bring({ wheels, folder, prepare }) {
@@ -84,6 +85,12 @@ export function bringToolkit() {
 export function bringNvrtc() {
   const outcome = bring({ wheels: NVRTC_WHEELS, folder: BROUGHT_NVRTC, prepare: (part) => `${part}/site` });
   return `NVRTC in ${BROUGHT_NVRTC}, ${outcome}`;
+}
+
+/** compute-sanitizer in bin, and what it injects into a program in lib. */
+export function bringSanitizer() {
+  bring({ wheels: SANITIZER_WHEELS, folder: BROUGHT_SANITIZER, prepare: (part) => `${part}/site/nvidia/cu13` });
+  return BROUGHT_SANITIZER;
 }
 
 /** Compiles a kernel: of a toolkit that starts, the host compiler may still be missing or too new. */

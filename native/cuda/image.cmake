@@ -38,8 +38,8 @@ function(cosface_find_nvcc)
   message(STATUS "CUDA ${version}, ${COSFACE_NVCC}, architectures ${architectures}")
 endfunction()
 
-# Sets `image` and what image.cc is told of it.
-function(cosface_compile_kernels image)
+# Compiles one source to one fatbin; sets what image.cc is told of it.
+function(cosface_compile_fatbin fatbin source)
   cosface_find_nvcc()
   set(generate)
   set(names)
@@ -49,14 +49,14 @@ function(cosface_compile_kernels image)
   endforeach()
   # An image serves later minor versions of its major version too, so that the PTX is for what lies beyond.
   list(APPEND generate -gencode arch=compute_90,code=compute_90)
-  file(GLOB sources CONFIGURE_DEPENDS ${COSFACE_CUDA_DIR}/*.h ${COSFACE_CUDA_DIR}/kernels/*)
+  get_filename_component(folder ${source} DIRECTORY)
+  file(GLOB sources CONFIGURE_DEPENDS ${COSFACE_CUDA_DIR}/*.h ${folder}/*)
   add_custom_command(
-    OUTPUT ${image}
+    OUTPUT ${fatbin}
     COMMAND ${COSFACE_NVCC} -fatbin -std=c++17 -O3 --threads 0 -Werror all-warnings
-      -I${COSFACE_CUDA_DIR}/.. -I${COSFACE_CUDA_DIR}/../include ${generate}
-      -o ${image} ${COSFACE_CUDA_DIR}/kernels/kernels.cu
+      -I${COSFACE_CUDA_DIR}/.. -I${COSFACE_CUDA_DIR}/../include ${generate} -o ${fatbin} ${source}
     DEPENDS ${sources} ${COSFACE_NVCC}
-    COMMENT "CUDA kernels for ${names}and PTX"
+    COMMENT "${source} for ${names}and PTX"
     VERBATIM)
   set(COSFACE_CUDA_TOOLKIT ${COSFACE_CUDA_TOOLKIT} PARENT_SCOPE)
   set(COSFACE_CUDA_NAMES "${names}and PTX of compute_90" PARENT_SCOPE)
@@ -73,7 +73,7 @@ function(cosface_cuda_image target)
     set(COSFACE_CUDA_NAMES "${COSFACE_CUDA_IMAGE_NAMES}")
   else()
     set(image ${CMAKE_CURRENT_BINARY_DIR}/cosface_cuda.fatbin)
-    cosface_compile_kernels(${image})
+    cosface_compile_fatbin(${image} ${COSFACE_CUDA_DIR}/kernels/kernels.cu)
   endif()
   set_source_files_properties(${COSFACE_CUDA_DIR}/image.cc PROPERTIES
     OBJECT_DEPENDS ${image}

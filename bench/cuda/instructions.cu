@@ -1,0 +1,2 @@
+// The device code of instruction_compare.
+#include "instructions.cuh"
