@@ -122,7 +122,8 @@ void run_in_place(const device_turn& turn, queue& queue, const cosface_cuda_call
   run_step(queue, plan, problem, *call.options, *call.results, workspace);
 }
 
-// What other users of the primary context have queued on streams of theirs: TensorFlow's, whose stream is not to be had.
+// What other users of the primary context have queued on streams of theirs: TensorFlow's, whose stream is not to be
+// had.
 void wait_for_others(const device_turn& turn) {
   turn.gpu().check(turn.gpu().api().context_synchronize(), "waiting for the process's other work");
 }

@@ -104,8 +104,8 @@ typedef struct cosface_cuda_library {
   cosface_status (*margin_softmax_on_device)(int32_t ordinal, const cosface_cuda_call* call, void* stream,
                                              cosface_error* error);
 
-  /* For callers of margin_softmax_on_device. `pointer` is memory of some device; the copies begin when all work that was
-   * queued on the device by this process before is done, and are done on return. */
+  /* For callers of margin_softmax_on_device. `pointer` is memory of some device; the copies begin when all work that
+   * was queued on the device by this process before is done, and are done on return. */
   cosface_status (*device_of)(const void* pointer, int32_t* ordinal, cosface_error* error);
   cosface_status (*copy_to_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
   cosface_status (*copy_from_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
