@@ -55,14 +55,15 @@ struct pass_1 {
 
   const pass_1_params& p;
   shared_memory& shared;
-  const int64_t first_row, part;
+  // Of 32 bits: pass_1_128_64x64 has no register to spare.
+  const unsigned first_row, part;
   row_sums own{};
   typename tile::sum_registers sums;
 
   __device__ pass_1(const pass_1_params& params)
       : p(params),
         shared(gpu::shared<shared_memory>()),
-        first_row(static_cast<int64_t>(blockIdx.x) * rows),
+        first_row(blockIdx.x * rows),
         part(blockIdx.y) {}
 
   __device__ void run() {
