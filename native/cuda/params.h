@@ -32,7 +32,7 @@ struct row_partial {
   int32_t unused;
 };
 
-// What pass 2 on tensor cores needs of a sample: q = sign 2^(logit + exponent) is a negative's part of dw, scaled.
+// What pass 2 on tensor cores needs of a sample: sign 2^(logit + exponent) is a negative's part of dw.
 struct row_factor {
   float exponent;
   float sign;           // 0: the sample has no gradient
@@ -52,7 +52,10 @@ struct step_report {
   double reduced_loss;
   uint32_t counted, zero_embeddings, zero_weights;
   uint32_t largest_upstream;  // bits of the largest |weight x loss gradient|, a float
+  uint32_t largest_pull;      // pull_bias + the exponent of a power of two above every |upstream| (1 - p_y); 0: none
 };
+
+constexpr int pull_bias = 1 << 16;
 
 // A logit that must not count.
 constexpr float no_logit = -1e30f;
@@ -152,7 +155,7 @@ struct finish_rows_params {
   double scale, base2_scale;
   int32_t mean;
   sample_state* samples;
-  const step_report* report;
+  step_report* report;
   float *loss, *target_cosine, *d_embeddings;  // any may be null
   int32_t* prediction;                         // may be null
   float* scaled_rows;                          // fp32: [padded_batch, padded_dim] the operand of pass 2; else null
@@ -234,8 +237,9 @@ struct pass_1_params {
 struct pass_2_params {
   const void *row_units, *class_units;  // half
   const row_factor* factors;
+  const step_report* report;
   int64_t batch, padded_batch, first, count;
-  float base2_scale;
+  float base2_scale, log2_scale;
   const void* kept;  // as pass 1 left it; null: e is formed again
   const float* kept_shifts;
   int64_t kept_stride;

@@ -58,11 +58,9 @@ extern "C" __global__ void __launch_bounds__(128, 4) cosface_redo_rows(cosface::
   sum_exactly(
       shared, p.classes, p.dim, [&](int64_t c) { return row(p.weights, c, p.dim); },
       [&](int64_t c) {
-        const float* w = row(p.weights, c, p.dim);
-        const double inverse_norm = inverse_of_norm(squared_norm_by_warp(w, p.dim));
-        const double cosine = cosine_by_warp(x, w, state.inverse_norm, p.dim);
-        if (c == target) return state.target_factor * inverse_norm;
-        return exp2(p.base2_scale * cosine + state.shift) * state.negative_factor * inverse_norm;
+        const seen_row w = look_at_row(x, row(p.weights, c, p.dim), state.inverse_norm, p.dim);
+        if (c == target) return state.target_factor * w.inverse_norm;
+        return exp2(p.base2_scale * w.cosine + state.shift) * state.negative_factor * w.inverse_norm;
       });
   if (threadIdx.x >= warp_size) return;
   const auto sum = [&](int64_t d) { return shared.sum[d]; };
@@ -75,12 +73,13 @@ extern "C" __global__ void __launch_bounds__(128, 4) cosface_redo_classes(cosfac
   if (!p.redo[within]) return;
   exact_shared& shared = gpu::shared<exact_shared>();
   const float* w = row(p.weights, c, p.dim);
+  const double inverse_norm = inverse_of_norm(squared_norm_by_warp(w, p.dim));
   sum_exactly(
       shared, p.batch, p.dim, [&](int64_t i) { return p.embeddings + i * p.dim; },
       [&](int64_t i) {
         const sample_state& state = p.samples[i];
-        const double cosine = cosine_by_warp(p.embeddings + i * p.dim, w, state.inverse_norm, p.dim);
         if (p.targets[i] == c) return state.target_factor * state.inverse_norm;
+        const double cosine = look_at_row(w, p.embeddings + i * p.dim, inverse_norm, p.dim).cosine;
         return exp2(p.base2_scale * cosine + state.shift) * state.negative_factor * state.inverse_norm;
       });
   if (threadIdx.x >= warp_size) return;

@@ -60,7 +60,8 @@ extern "C" __global__ void __launch_bounds__(128) cosface_finish_classes(cosface
   if (within >= p.count) return;
   const int64_t c = p.first + within;
   float* out = p.d_weights + within * p.dim;
-  const double unit = gradient_unit(*p.report, p.mean) * (p.half_products ? p.scale / (1 << probability_bits) : 1.0);
+  const double unit = p.half_products ? p.scale * exp2(static_cast<double>(pull_exponent(*p.report) - probability_bits))
+                                      : gradient_unit(*p.report, p.mean);
   const summed_targets targets{p.embeddings, p.samples, p.order, targets_of_class(p.ordered_labels, p.batch, c), p.dim};
   const auto of_negatives = [&](int64_t d) { return unit * out[d]; };
   const auto of_all = [&](int64_t d) { return of_negatives(d) + targets(d); };

@@ -57,8 +57,8 @@ __device__ inline void correct_dominant(const finish_rows_params& p, int64_t i, 
   if (n.best_class < 0) return;
   n.seen = exp2(n.best + n.shift);
   if (n.seen < n.sum * dominant_part) return;
-  const double cosine =
-      cosine_by_warp(p.embeddings + i * p.dim, row(p.weights, n.best_class, p.dim), inverse_norm, p.dim);
+  const float* w = row(p.weights, n.best_class, p.dim);
+  const double cosine = look_at_row(p.embeddings + i * p.dim, w, inverse_norm, p.dim).cosine;
   n.exact_logit = p.base2_scale * cosine;
   n.exact = exp2(n.exact_logit + n.shift);
   n.sum += n.exact - n.seen;
@@ -124,14 +124,19 @@ __device__ inline void write_d_embedding(const finish_rows_params& p, int64_t i,
   if (lane_of_thread() == 0) p.redo[i] = is_shortened(summed, onto);
 }
 
-__device__ inline row_factor factor_of(const finish_rows_params& p, int32_t target, const negatives& n,
-                                       const sample_state& state) {
+__device__ inline row_factor factor_of(const negatives& n, int32_t target, const sample_state& state) {
   row_factor factor{0, 0, target, n.corrected_class, static_cast<float>(n.exact_logit)};
   if (state.negative_factor == 0) return factor;
-  const double unit = gradient_unit(*p.report, p.mean) * p.scale;
-  factor.exponent = static_cast<float>(log2(fabs(state.negative_factor) / unit) + n.shift + probability_bits);
+  factor.exponent = static_cast<float>(log2(fabs(state.negative_factor)) + n.shift);
   factor.sign = state.negative_factor > 0 ? 1.0f : -1.0f;
   return factor;
+}
+
+// |upstream| (1 - p_y) = |negative_factor| S / scale.
+__device__ inline void raise_largest_pull(const finish_rows_params& p, const negatives& n, const sample_state& state) {
+  if (state.negative_factor == 0) return;
+  const int exponent = ilogb(fabs(state.negative_factor) * n.sum / p.scale) + 1;
+  atomicMax(&p.report->largest_pull, static_cast<uint32_t>(pull_bias + exponent));
 }
 
 __device__ inline void write_scaled_row(const finish_rows_params& p, int64_t i, const sample_state& state) {
@@ -163,7 +168,10 @@ extern "C" __global__ void __launch_bounds__(128, 4) cosface_finish_rows(cosface
   if (p.loss != nullptr) p.loss[i] = static_cast<float>(state.weighted_loss);
   if (p.target_cosine != nullptr) p.target_cosine[i] = static_cast<float>(state.target_cosine);
   if (p.prediction != nullptr) p.prediction[i] = prediction_of(n, p.target_seen[i], target);
-  if (p.factors != nullptr) p.factors[i] = factor_of(p, target, n, state);
+  if (p.factors != nullptr) {
+    p.factors[i] = factor_of(n, target, state);
+    raise_largest_pull(p, n, state);
+  }
   if (p.corrected_class != nullptr) {
     p.corrected_class[i] = n.corrected_class;
     p.corrected[i] = static_cast<float>(n.exact);

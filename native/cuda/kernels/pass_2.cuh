@@ -3,12 +3,14 @@
 //   grid     ceil(count / rows); a block takes `rows` classes through all samples
 //   in       row_units, class_units half; factors [padded N]; kept exponentials, or none: then they are formed again
 //   out      d_weights [count, D]: sum_i q_ic x^_i without unit, targets and projection (finish_classes)
-//   range    q = sign 2^14 |g_i| / max|g| p_ic, a probability: at most 2^14, and half holds it down to p = 2^-38
+//   range    q = 2^14 times a probability over the batch's largest: at most 2^14, and half holds it down to 2^-24
+//            (sample_gradient.cuh)
 //   error    as pass 1; a dominant negative's logit comes from double (finish_rows)
 //   tails    classes past the end are not written, samples past the end have sign 0
 #pragma once
 
 #include "cuda/kernels/pass_1.cuh"
+#include "cuda/kernels/sample_gradient.cuh"
 
 namespace cosface::cuda {
 
@@ -25,9 +27,13 @@ struct pass_2 {
   const pass_2_params& p;
   shared_memory& shared;
   const int64_t first_class;  // within the chunk
+  const float unit_exponent;  // of what every factor is divided by
 
   __device__ pass_2(const pass_2_params& params)
-      : p(params), shared(gpu::shared<shared_memory>()), first_class(static_cast<int64_t>(blockIdx.x) * rows) {}
+      : p(params),
+        shared(gpu::shared<shared_memory>()),
+        first_class(static_cast<int64_t>(blockIdx.x) * rows),
+        unit_exponent(p.log2_scale + static_cast<float>(pull_exponent(*p.report) - probability_bits)) {}
 
   __device__ void run() {
     const uint16_t* row_units = static_cast<const uint16_t*>(p.row_units);
@@ -39,7 +45,7 @@ struct pass_2 {
     tile::clear(sums);
     int at = 0;
     for (int64_t i = 0; i < p.batch; i += columns, at ^= 1) {
-      if (threadIdx.x < columns) shared.factors[threadIdx.x] = p.factors[i + threadIdx.x];
+      if (threadIdx.x < columns) load_factor(i);
       if (i + columns < p.batch) {
         tile::template load<columns>(shared.tiles.streamed[at ^ 1], row_units + (i + columns) * dim);
         gpu::commit_copies();
@@ -65,6 +71,12 @@ struct pass_2 {
   }
 
  private:
+  __device__ void load_factor(int64_t first_sample) {
+    row_factor factor = p.factors[first_sample + threadIdx.x];
+    factor.exponent -= unit_exponent;
+    shared.factors[threadIdx.x] = factor;
+  }
+
   // A logit far off (half operands at a huge s) may say more than 1: no further than half reaches.
   __device__ static float scaled_probability(const row_factor& f, float logit) {
     return f.sign * gpu::exp2_approximate(fminf(logit + f.exponent, largest_exponent));

@@ -15,14 +15,19 @@
 
 namespace cosface::cuda {
 
-// cos(x, w_y), by a warp. `inverse_norm` is that of x.
-__device__ inline double cosine_by_warp(const float* x, const float* w, double inverse_norm, int64_t dim) {
+struct seen_row {
+  double cosine, inverse_norm;
+};
+
+// w as x sees it, by a warp. `inverse_norm` is that of x.
+__device__ inline seen_row look_at_row(const float* x, const float* w, double inverse_norm, int64_t dim) {
   double dot = 0, squared = 0;
   for (int64_t d = lane_of_thread(); d < dim; d += warp_size) {
     dot += static_cast<double>(x[d]) * w[d];
     squared += static_cast<double>(w[d]) * w[d];
   }
-  return warp_sum(dot) * inverse_norm * inverse_of_norm(warp_sum(squared));
+  const double inverse = inverse_of_norm(warp_sum(squared));
+  return {warp_sum(dot) * inverse_norm * inverse, inverse};
 }
 
 __device__ inline void apply_target(const prepare_rows_params& p, int64_t i, double cosine, sample_state& state) {
@@ -55,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(128) cosface_prepare_rows(cosface::
   if (!there || label == p.ignore_label || label < 0 || label >= p.classes) label = -1;
   sample_state state{};
   state.inverse_norm = inverse_norm;
-  if (label >= 0) apply_target(p, i, cosine_by_warp(x, row(p.weights, label, p.dim), inverse_norm, p.dim), state);
+  if (label >= 0) apply_target(p, i, look_at_row(x, row(p.weights, label, p.dim), inverse_norm, p.dim).cosine, state);
   if (lane_of_thread() != 0) return;
   p.targets[i] = label;
   p.shifts[i] = p.shift;

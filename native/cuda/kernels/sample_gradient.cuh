@@ -17,8 +17,14 @@ __device__ inline double gradient_unit(const step_report& report, bool mean) {
   return largest > 0 ? exp2(floor(log2(largest))) : 1;
 }
 
-// Products of pass 2 on tensor cores are scaled so that a probability of 1 stands at 2^14: half ends at 2^16, and its
-// last 24 + 14 binary places below that are a probability of 2^-38.
+// Pass 2 on tensor cores multiplies probabilities in half: a negative's part of dw over scale x the batch's largest
+// |upstream| (1 - p_y), at most 1. It is scaled to at most 2^14, as half ends at 2^16, and from there half holds 14 +
+// 24 binary places down. The batch's own largest matters: late in training every 1 - p_y is small.
 constexpr int probability_bits = 14;
+
+// Exponent of a power of two above the largest |upstream| (1 - p_y). Known once finish_rows has run.
+__device__ inline int pull_exponent(const step_report& report) {
+  return report.largest_pull == 0 ? 0 : static_cast<int>(report.largest_pull) - pull_bias;
+}
 
 }  // namespace cosface::cuda

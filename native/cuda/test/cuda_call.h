@@ -19,7 +19,7 @@ using cosface::test::problem_data;
 constexpr int64_t hopper_shared_bytes = 232448, ampere_shared_bytes = 166912, consumer_shared_bytes = 101376;
 
 struct device_call {
-  const problem_data& data;
+  problem_data data;
   cosface_margin_softmax_options options;
   bool gradients = true;
   bool d_embeddings = true;
