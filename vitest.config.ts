@@ -2,6 +2,9 @@ import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config
 
 const needsBinary = ['test/native/**/*.test.ts'];
 const needsTensorflow = ['test/tensorflow/**/*.test.ts'];
+const needsTensorflowGpu = ['test/tensorflow-gpu/**/*.test.ts'];
+/** What holds for the op in every TensorFlow: on a machine with a GPU this runs there. */
+const everyTensorflow = ['test/tensorflow/margin-softmax-op.test.ts', 'test/tensorflow/permissions.test.ts'];
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -10,7 +13,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...needsBinary, ...needsTensorflow],
+          exclude: [...configDefaults.exclude, ...needsBinary, ...needsTensorflow, ...needsTensorflowGpu],
           pool: 'forks',
           testTimeout: 60_000,
         },
@@ -31,6 +34,18 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'tensorflow',
           include: needsTensorflow,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        // The same with the TensorFlow that was built for GPUs.
+        test: {
+          name: 'tensorflow-gpu',
+          include: [...needsTensorflowGpu, ...everyTensorflow],
+          env: { COSFACE_TEST_TFJS_NODE_GPU: '1' },
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 300_000,

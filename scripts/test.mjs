@@ -1,9 +1,11 @@
 // Everything behind `npm test`, in the order from quick to slow.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkCuda } from './cuda-checks.mjs';
 import { checkNativeFormat } from './native-format.mjs';
 import { NATIVE_TEST_RUNS, runNativeTests } from './native-tests.mjs';
 import { buildNative, buildTypescript, buildWithCmakeJs, buildWithNodeGyp, installPackages } from './set-up.mjs';
+import { setUpTensorflowGpu } from './setup-tensorflow-gpu.mjs';
 import {
   addTestCounts,
   inCi,
@@ -63,12 +65,15 @@ export async function test(vitestArgs) {
   await testStep('types (tsc)', () => runBin('tsc', ['--noEmit']));
   await testStep('layout of the C++ sources (clang-format)', () => checkNativeFormat());
   for (const native of NATIVE_TEST_RUNS) await testStep(native.title, () => runNativeTests(native));
+  await checkCuda(testStep);
   await testStep('tfjs-node (cosface setup-tensorflow)', () => run('node', ['dist/cli/main.js', 'setup-tensorflow']));
-  // A large download, which nobody but CI is asked for: elsewhere the tests of the peers are skipped.
-  if (inCi)
+  // Large downloads, which nobody but CI is asked for: elsewhere the tests of what they bring are skipped.
+  if (inCi) {
+    await testStep('tfjs-node-gpu (npm run setup:tensorflow-gpu)', setUpTensorflowGpu);
     await testStep('peers of the benchmark (cosface bench setup-peers)', () =>
       run('node', ['dist/cli/main.js', 'bench', 'setup-peers']),
     );
+  }
   await testStep('tests (vitest)', () => runVitest(vitestArgs));
   if (inCi)
     await testStep('nothing skipped', () => {

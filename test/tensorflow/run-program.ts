@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface ProgramOptions {
+  /** Below test/. Default 'tensorflow'. */
+  folder?: string;
   node?: string;
   nodeArgs?: string[];
   env?: Record<string, string>;
@@ -17,11 +19,11 @@ export interface ProgramOutcome {
   stderr: string;
 }
 
-/** Runs test/tensorflow/programs/`name`.mjs in a process of its own, against the built package. */
+/** Runs programs/`name`.mjs in a process of its own, against the built package. */
 export function runProgram(name: string, args: string[] = [], options: ProgramOptions = {}): ProgramOutcome {
   if (!existsSync(`${root}dist/index.js`)) throw new Error('dist/ is missing: run npm run build');
-  const { node = process.execPath, nodeArgs = [], env = {} } = options;
-  const program = `${root}test/tensorflow/programs/${name}.mjs`;
+  const { folder = 'tensorflow', node = process.execPath, nodeArgs = [], env = {} } = options;
+  const program = `${root}test/${folder}/programs/${name}.mjs`;
   const inherited = Object.entries(process.env).filter(([key]) => !/^(COSFACE|VITEST|NODE_OPTIONS)/.test(key));
   const { status, signal, stdout, stderr } = spawnSync(node, ['--no-deprecation', ...nodeArgs, program, ...args], {
     cwd: root,

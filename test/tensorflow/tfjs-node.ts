@@ -2,16 +2,32 @@ import { createRequire } from 'node:module';
 import type * as TfjsNode from '@tensorflow/tfjs-node';
 import { describe } from 'vitest';
 
-const require = createRequire(import.meta.url);
+/** Set by the vitest project `tensorflow-gpu`: the package is the one that `npm run setup:tensorflow-gpu` makes. */
+const gpu = process.env['COSFACE_TEST_TFJS_NODE_GPU'] !== undefined;
+const require = createRequire(gpu ? new URL('../../.tensorflow-gpu/package.json', import.meta.url) : import.meta.url);
+const [name, setUp] = gpu
+  ? ['@tensorflow/tfjs-node-gpu', 'npm run setup:tensorflow-gpu']
+  : ['@tensorflow/tfjs-node', 'node dist/cli/main.js setup-tensorflow'];
 
 function load(): typeof TfjsNode | undefined {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   try {
-    return require('@tensorflow/tfjs-node');
+    return requireQuietly();
   } catch (error) {
     if (process.env['CI']) throw error;
-    console.warn('tests of the TensorFlow op are skipped: run `node dist/cli/main.js setup-tensorflow`');
+    console.warn(`tests of the op with ${name} are skipped: run \`${setUp}\``);
     return undefined;
+  }
+}
+
+/** tfjs-node-gpu has a tfjs of its own, which warns of each of 200 kernels that the repository's has registered. */
+function requireQuietly(): typeof TfjsNode {
+  const { warn } = console;
+  if (gpu) console.warn = () => {};
+  try {
+    return require(name);
+  } finally {
+    console.warn = warn;
   }
 }
 
