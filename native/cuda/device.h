@@ -100,6 +100,9 @@ class device_memory {
   device_memory(device_memory&& other) noexcept;
   device_memory& operator=(device_memory&& other) noexcept;
 
+  // Where the context is gone, and the memory with it.
+  void abandon() { data_ = nullptr; }
+
   std::byte* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
   template <typename T>
@@ -129,6 +132,9 @@ class queue {
   ~queue();
   queue(const queue&) = delete;
   queue& operator=(const queue&) = delete;
+
+  // Where the context is gone, and the stream with it.
+  void abandon() { owned_ = false; }
 
   const cuda::device& device() const { return device_; }
   CUstream stream() const { return stream_; }

@@ -25,12 +25,14 @@ open_device::open_device(const driver& driver, int ordinal) : gpu_(driver, ordin
 }
 
 open_device::~open_device() {
-  CUcontext popped = nullptr;
-  // Without the context there is nothing left to give back to.
-  const bool is_current = gpu_.api().context_push(gpu_.context()) == result_ok;
-  scratch_ = {};
-  work_.reset();
-  if (is_current) gpu_.api().context_pop(&popped);
+  try {
+    const context_scope scope(gpu_);
+    scratch_ = {};
+    work_.reset();
+  } catch (const failure&) {
+    scratch_.abandon();
+    work_->abandon();
+  }
 }
 
 std::shared_ptr<open_device> use_device(int ordinal) {

@@ -40,20 +40,23 @@ resident_weights::resident_weights(std::shared_ptr<open_device> device, int64_t 
     : device_(std::move(device)), classes_(classes), dim_(dim) {
   check_dimensions(classes, dim);
   const device_turn turn(*device_);
-  weights_ = device_memory(turn.gpu(), classes * row_bytes());
+  // A member only once all is well: it would outlive the turn that it needs to be given back.
+  device_memory memory(turn.gpu(), classes * row_bytes());
   if (weights == nullptr)
-    turn.work().clear(weights_.data(), weights_.bytes());
+    turn.work().clear(memory.data(), memory.bytes());
   else
-    turn.work().copy_to_device(weights_.data(), weights, weights_.bytes());
+    turn.work().copy_to_device(memory.data(), weights, memory.bytes());
   turn.work().synchronize();
+  weights_ = std::move(memory);
 }
 
 resident_weights::~resident_weights() {
+  device_memory* const all[] = {&weights_, &velocity_, &gradient_, &ids_};
   try {
     const device_turn turn(*device_);
-    for (device_memory* memory : {&weights_, &velocity_, &gradient_, &ids_}) *memory = {};
+    for (device_memory* memory : all) *memory = {};
   } catch (const failure&) {
-    // The context is gone, and the memory with it.
+    for (device_memory* memory : all) memory->abandon();
   }
 }
 
