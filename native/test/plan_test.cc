@@ -42,19 +42,42 @@ struct planned_call {
   bool gradients;
 };
 
-// Calls `visit` over shapes, scales with and without row shifts, ISAs, and gradients on and off.
+// What changes where memory goes besides the shape: row shifts, the width of operands, the filter's list.
+struct call_kind {
+  double scale;
+  cosface_precision precision;
+  double gradient_tolerance;
+
+  void apply(cosface_margin_softmax_options& options) const {
+    options.scale = scale;
+    options.precision = precision;
+    options.gradient_tolerance = gradient_tolerance;
+  }
+};
+
+constexpr call_kind call_kinds[] = {
+    {64, COSFACE_PRECISION_FP32, 0},
+    {160, COSFACE_PRECISION_BF16, 0},
+    {64, COSFACE_PRECISION_BF16_GRADIENTS, 1e-3},
+};
+
+std::ostream& operator<<(std::ostream& out, const call_kind& kind) {
+  return out << "s=" << kind.scale << " precision " << kind.precision << " tolerance " << kind.gradient_tolerance;
+}
+
+// Calls `visit` over shapes, kinds, ISAs, and gradients on and off.
 void for_each_call(const std::function<void(const planned_call&)>& visit) {
   for (const int64_t batch : {0, 1, 7, 64, 512, 5000})
     for (const int64_t classes : {1, 2, 100, 10575, 1000000})
       for (const int64_t dim : {1, 3, 128, 512, 4096})
-        for (const double scale : {64.0, 160.0})
+        for (const call_kind& kind : call_kinds)
           for (const cosface_isa isa : supported_isas())
             for (const bool gradients : {false, true}) {
               cosface_margin_softmax_options options = cos_face_options();
-              options.scale = scale;
+              kind.apply(options);
               options.isa = isa;
               const problem_shape shape{batch, classes, dim};
-              SCOPED_TRACE(testing::Message() << shape << " s=" << scale << " " << cosface_isa_name(isa)
+              SCOPED_TRACE(testing::Message() << shape << " " << kind << " " << cosface_isa_name(isa)
                                               << (gradients ? " gradients" : " loss"));
               visit({shape, options, gradients});
             }
@@ -150,33 +173,41 @@ TEST(plan, largest_dimensions_do_not_overflow) {
         }
 }
 
+void expect_the_plan_is_allocated(const problem_data& data, const cosface_margin_softmax_options& options,
+                                  bool gradients) {
+  const cosface_margin_softmax_plan plan = plan_of(data.shape, options, gradients);
+  // Outputs first, so that only the call itself is counted.
+  const cosface_margin_softmax_problem problem = data.view();
+  std::vector<float> dx(data.embeddings.size()), dw(data.weights.size()), loss(data.labels.size());
+  cosface_margin_softmax_results results{};
+  results.loss = loss.data();
+  if (gradients) results.d_embeddings = dx.data(), results.d_weights = dw.data();
+  cosface_release_workspace();
+  const int64_t before = allocations().live_bytes;
+  reset_peak();
+  cosface_error error;
+  ASSERT_EQ(cosface_margin_softmax(&problem, &options, &results, &error), COSFACE_OK) << error.message;
+  EXPECT_EQ(allocations().largest_bytes, plan.workspace_bytes);
+  EXPECT_LE(allocations().peak_bytes - before, plan.workspace_bytes + small_change);
+  cosface_release_workspace();
+  EXPECT_LE(allocations().live_bytes - before, small_change / 64) << "left behind";
+}
+
 TEST(memory, the_plan_says_what_is_allocated) {
   const problem_data data = random_problem({200, 600, 48}, 1);
-  for (const cosface_isa isa : supported_isas())
-    for (const int64_t budget : {int64_t{0}, 100 * kib, mib, 64 * mib})
-      for (const int32_t threads : {1, 3})
-        for (const bool gradients : {false, true}) {
-          cosface_margin_softmax_options options = cos_face_options();
-          options.isa = isa;
-          options.workspace_bytes = budget;
-          options.threads = threads;
-          const cosface_margin_softmax_plan plan = plan_of(data.shape, options, gradients);
-          // Outputs first, so that only the call itself is counted.
-          const cosface_margin_softmax_problem problem = data.view();
-          std::vector<float> dx(data.embeddings.size()), dw(data.weights.size()), loss(200);
-          cosface_margin_softmax_results results{};
-          results.loss = loss.data();
-          if (gradients) results.d_embeddings = dx.data(), results.d_weights = dw.data();
-          cosface_release_workspace();
-          const int64_t before = allocations().live_bytes;
-          reset_peak();
-          cosface_error error;
-          ASSERT_EQ(cosface_margin_softmax(&problem, &options, &results, &error), COSFACE_OK) << error.message;
-          EXPECT_EQ(allocations().largest_bytes, plan.workspace_bytes) << "budget " << budget;
-          EXPECT_LE(allocations().peak_bytes - before, plan.workspace_bytes + small_change);
-          cosface_release_workspace();
-          EXPECT_LE(allocations().live_bytes - before, small_change / 64) << "left behind";
-        }
+  for (const call_kind& kind : call_kinds)
+    for (const cosface_isa isa : supported_isas())
+      for (const int64_t budget : {int64_t{0}, 100 * kib, mib, 64 * mib})
+        for (const int32_t threads : {1, 3})
+          for (const bool gradients : {false, true}) {
+            SCOPED_TRACE(testing::Message() << kind << " " << cosface_isa_name(isa) << " budget " << budget);
+            cosface_margin_softmax_options options = cos_face_options();
+            kind.apply(options);
+            options.isa = isa;
+            options.workspace_bytes = budget;
+            options.threads = threads;
+            expect_the_plan_is_allocated(data, options, gradients);
+          }
 }
 
 TEST(memory, the_workspace_is_kept_and_reused) {
