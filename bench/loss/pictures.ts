@@ -1,4 +1,4 @@
-import { type ChartSeries, drawLogChart } from '../log-chart.js';
+import { type ChartSeries, drawChart } from '../../src/charts/chart.js';
 import type { LossReport, LossReportRow } from './report.js';
 import { flopsOf, type Shape } from './rows.js';
 
@@ -64,7 +64,7 @@ function againstClasses({ rows }: LossReport, { key, title, y, note, value }: Ag
     return points.length < 2 ? [] : [{ name: label, points, kind: 'curve' }];
   });
   if (series.length === 0) return [];
-  return [{ key, title, svg: drawLogChart({ title, x: 'classes, C', y, series, note }) }];
+  return [{ key, title, svg: drawChart({ title, x: 'classes, C', y, series, note }) }];
 }
 
 /** Of rows that differ in instruction set or threads, the first: that of the best and of all. */
@@ -110,9 +110,7 @@ function roofline({ rows, rates }: LossReport, note: string): Picture[] {
   });
   const title = `Roofline, ${most} threads, memory ${(bandwidth / 1e9).toFixed(0)} GB/s`;
   const x = 'flops a byte that has to move (inputs read and results written once)';
-  return [
-    { key: 'roofline', title, svg: drawLogChart({ title, x, y: 'GFLOP/s', series: [...clouds, ...roofs], note }) },
-  ];
+  return [{ key: 'roofline', title, svg: drawChart({ title, x, y: 'GFLOP/s', series: [...clouds, ...roofs], note }) }];
 }
 
 function isOurs({ backend, method, gradientTolerance, state }: LossReportRow): boolean {

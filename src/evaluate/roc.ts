@@ -16,43 +16,54 @@ export interface RocCurve {
  * @throws {RangeError} If there are no genuine or no impostor pairs, the lengths differ, or a score is not finite.
  */
 export function rocCurve(scores: ArrayLike<number>, same: ArrayLike<number>): RocCurve {
-  const { order, genuine, impostors } = ranked(scores, same);
-  const thresholds = [Number.POSITIVE_INFINITY];
-  const falseAccepts = [0];
-  const trueAccepts = [0];
-  let [accepted, wrongly] = [0, 0];
-  order.forEach((pair, place) => {
-    if (same[pair]) accepted++;
-    else wrongly++;
-    const next = order[place + 1];
-    if (next !== undefined && scores[next] === scores[pair]) return;
-    thresholds.push(scores[pair] as number);
-    falseAccepts.push(wrongly / impostors);
-    trueAccepts.push(accepted / genuine);
-  });
+  const { genuine, impostors } = sortedScores(scores, same);
+  const thresholds = new Float64Array(scores.length + 1);
+  const falseAccepts = new Float64Array(scores.length + 1);
+  const trueAccepts = new Float64Array(scores.length + 1);
+  thresholds[0] = Number.POSITIVE_INFINITY;
+  let points = 1;
+  // Both lists rise; what is left of them scores below the threshold.
+  let [belowGenuine, belowImpostors] = [genuine.length, impostors.length];
+  while (belowGenuine + belowImpostors > 0) {
+    const threshold = Math.max(genuine[belowGenuine - 1] ?? -Infinity, impostors[belowImpostors - 1] ?? -Infinity);
+    while (belowGenuine > 0 && genuine[belowGenuine - 1] === threshold) belowGenuine--;
+    while (belowImpostors > 0 && impostors[belowImpostors - 1] === threshold) belowImpostors--;
+    thresholds[points] = threshold;
+    falseAccepts[points] = (impostors.length - belowImpostors) / impostors.length;
+    trueAccepts[points++] = (genuine.length - belowGenuine) / genuine.length;
+  }
   return {
-    thresholds: Float64Array.from(thresholds),
-    falseAccepts: Float64Array.from(falseAccepts),
-    trueAccepts: Float64Array.from(trueAccepts),
+    thresholds: thresholds.subarray(0, points),
+    falseAccepts: falseAccepts.subarray(0, points),
+    trueAccepts: trueAccepts.subarray(0, points),
   };
 }
 
-function ranked(scores: ArrayLike<number>, same: ArrayLike<number>) {
+/** The two kinds of scores, each by rising score: 8 bytes a pair, and a sort of numbers, not of indices. */
+function sortedScores(scores: ArrayLike<number>, same: ArrayLike<number>) {
   if (scores.length !== same.length) {
     throw new RangeError(
       `there are ${scores.length} scores but ${same.length} answers; give one answer for each score`,
     );
   }
-  const order = Array.from({ length: scores.length }, (_, i) => i);
-  const wrong = order.find((i) => !Number.isFinite(scores[i]));
-  if (wrong !== undefined) throw new RangeError(`scores[${wrong}] is ${scores[wrong]}, expected a finite number`);
-  order.sort((i, j) => (scores[j] as number) - (scores[i] as number));
-  const genuine = order.reduce((count, i) => count + (same[i] ? 1 : 0), 0);
-  const impostors = order.length - genuine;
-  if (genuine === 0 || impostors === 0) {
-    throw new RangeError(`${genuine} genuine and ${impostors} impostor pairs; a curve needs at least one of each`);
+  let count = 0;
+  for (let i = 0; i < scores.length; i++) {
+    if (!Number.isFinite(scores[i])) throw new RangeError(`scores[${i}] is ${scores[i]}, expected a finite number`);
+    if (same[i]) count++;
   }
-  return { order, genuine, impostors };
+  const genuine = new Float64Array(count);
+  const impostors = new Float64Array(scores.length - count);
+  if (genuine.length === 0 || impostors.length === 0) {
+    throw new RangeError(
+      `${genuine.length} genuine and ${impostors.length} impostor pairs; a curve needs at least one of each`,
+    );
+  }
+  let [nextGenuine, nextImpostor] = [0, 0];
+  for (let i = 0; i < scores.length; i++) {
+    if (same[i]) genuine[nextGenuine++] = scores[i] as number;
+    else impostors[nextImpostor++] = scores[i] as number;
+  }
+  return { genuine: genuine.sort(), impostors: impostors.sort() };
 }
 
 /** AUC: the chance that a genuine pair scores above an impostor pair, a tie counting one half. */
@@ -66,20 +77,44 @@ export function areaUnderRoc({ falseAccepts, trueAccepts }: RocCurve): number {
 }
 
 /** EER: the error where FAR equals 1 - TAR, on the straight line between the two points around it. */
-export function equalErrorRate({ falseAccepts, trueAccepts }: RocCurve): number {
+export function equalErrorRate(curve: RocCurve): number {
+  return equalErrorPoint(curve).rate;
+}
+
+/** The EER, and the laxer threshold of the two points around it. */
+export function equalErrorPoint(curve: RocCurve): { rate: number; threshold: number } {
+  const { falseAccepts, trueAccepts, thresholds } = curve;
   // FAR - (1 - TAR) rises from -1 to 1, so there is a first place where it is not negative.
   const excess = (i: number) => at(falseAccepts, i) + at(trueAccepts, i) - 1;
   let after = 1;
   while (excess(after) < 0) after++;
   const share = -excess(after - 1) / (excess(after) - excess(after - 1));
-  return at(falseAccepts, after - 1) + share * (at(falseAccepts, after) - at(falseAccepts, after - 1));
+  const rate = at(falseAccepts, after - 1) + share * (at(falseAccepts, after) - at(falseAccepts, after - 1));
+  return { rate, threshold: at(thresholds, after) };
+}
+
+/** A point of a curve. */
+export interface RocPoint {
+  far: number;
+  tar: number;
+  /** Infinity where nothing is accepted. */
+  threshold: number;
 }
 
 /** The largest TAR of a threshold whose FAR is at most `far`; nothing is interpolated. */
-export function trueAcceptRateAt({ falseAccepts, trueAccepts }: RocCurve, far: number): number {
-  let last = 0;
-  while (last + 1 < falseAccepts.length && at(falseAccepts, last + 1) <= far) last++;
-  return at(trueAccepts, last);
+export function trueAcceptRateAt(curve: RocCurve, far: number): number {
+  return pointAt(curve, far).tar;
+}
+
+/** The laxest point whose FAR is at most `far`. */
+export function pointAt({ falseAccepts, trueAccepts, thresholds }: RocCurve, far: number): RocPoint {
+  let [last, beyond] = [0, falseAccepts.length];
+  while (beyond - last > 1) {
+    const middle = (last + beyond) >> 1;
+    if (at(falseAccepts, middle) <= far) last = middle;
+    else beyond = middle;
+  }
+  return { far: at(falseAccepts, last), tar: at(trueAccepts, last), threshold: at(thresholds, last) };
 }
 
 function at(values: Float64Array, index: number): number {

@@ -34,14 +34,17 @@ export function crossValidatedAccuracy(
       `there are ${scores.length} scores, ${same.length} answers and ${folds.length} folds; expected one each for every pair`,
     );
   }
-  const pairs = Array.from({ length: scores.length }, (_, i) => i);
   const names = [...new Set(Array.from(folds))].sort((a, b) => a - b);
   if (names.length < 2) throw new RangeError(`${names.length} fold; a threshold from other folds needs at least two`);
+  const order = byFallingScore(scores);
   const results = names.map((name) => {
-    const pick = (inside: boolean) => pairs.filter((i) => (folds[i] === name) === inside);
-    const threshold = bestThreshold(valuesAt(scores, pick(false)), valuesAt(same, pick(false)));
-    const tested = pick(true);
-    const right = tested.filter((i) => (scores[i] as number) >= threshold === Boolean(same[i]));
+    const threshold = bestAlong(
+      order.filter((pair) => folds[pair] !== name),
+      scores,
+      same,
+    );
+    const tested = order.filter((pair) => folds[pair] === name);
+    const right = tested.filter((pair) => (scores[pair] as number) >= threshold === Boolean(same[pair]));
     return { threshold, accuracy: right.length / tested.length };
   });
   return { ...meanAndError(results.map(({ accuracy }) => accuracy)), folds: results };
@@ -52,26 +55,30 @@ export function crossValidatedAccuracy(
  * several are best. Infinity means that it is best to accept nothing, -Infinity to accept everything.
  */
 export function bestThreshold(scores: ArrayLike<number>, same: ArrayLike<number>): number {
-  const order = Array.from({ length: scores.length }, (_, i) => i).sort(
-    (i, j) => (scores[j] as number) - (scores[i] as number),
-  );
+  return bestAlong(byFallingScore(scores), scores, same);
+}
+
+function bestAlong(order: Uint32Array, scores: ArrayLike<number>, same: ArrayLike<number>): number {
   // Rightly judged pairs while nothing is accepted, up to a constant.
   let right = 0;
   let most = 0;
   let best = [Number.POSITIVE_INFINITY];
-  order.forEach((pair, place) => {
+  for (let place = 0; place < order.length; place++) {
+    const pair = order[place] as number;
     right += same[pair] ? 1 : -1;
     const score = scores[pair] as number;
     const next = order[place + 1];
     const below = next === undefined ? Number.NEGATIVE_INFINITY : (scores[next] as number);
-    if (below === score || right < most) return;
+    if (below === score || right < most) continue;
     if (right > most) best = [];
     most = right;
     best.push(below === Number.NEGATIVE_INFINITY ? below : (score + below) / 2);
-  });
+  }
   return best[Math.floor(best.length / 2)] as number;
 }
 
-function valuesAt(values: ArrayLike<number>, indices: readonly number[]): number[] {
-  return indices.map((i) => values[i] as number);
+function byFallingScore(scores: ArrayLike<number>): Uint32Array {
+  return Uint32Array.from({ length: scores.length }, (_, i) => i).sort(
+    (i, j) => (scores[j] as number) - (scores[i] as number),
+  );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { drawLogChart, type LogChart } from '../../bench/log-chart.js';
+import { type Chart, drawChart } from '../../src/charts/chart.js';
 
-const chart: LogChart = {
+const chart: Chart = {
   ...{ title: 'Time < space & more', x: 'classes', y: 'ms', note: 'somewhere' },
   series: [
     {
@@ -35,7 +35,7 @@ const numbers = (text: string, pattern: RegExp) =>
   [...text.matchAll(pattern)].map((found) => found.slice(1).map(Number));
 
 test('equal ratios are equal distances, larger is to the right and up', () => {
-  const svg = drawLogChart({
+  const svg = drawChart({
     ...chart,
     series: [
       {
@@ -57,14 +57,14 @@ test('equal ratios are equal distances, larger is to the right and up', () => {
 });
 
 test('a roof has no dots, the text is escaped, every series has its name', () => {
-  const svg = drawLogChart(chart);
+  const svg = drawChart(chart);
   expect(svg.match(/<circle/g)).toHaveLength(4);
   expect(svg).toContain('Time &lt; space &amp; more');
   for (const name of ['one', 'two', 'bound', 'classes', 'ms', 'somewhere']) expect(svg).toContain(`>${name}</text>`);
 });
 
 test('names whose curves end together lie apart, in the order of the curves', () => {
-  const svg = drawLogChart(chart);
+  const svg = drawChart(chart);
   const heights = ['two', 'one', 'bound'].map(
     (name) => (numbers(svg, new RegExp(`<text x="[\\d.]+" y="([\\d.]+)"[^>]*>${name}</text>`, 'g'))[0] as [number])[0],
   );
@@ -73,7 +73,32 @@ test('names whose curves end together lie apart, in the order of the curves', ()
 });
 
 test('the axes end at ticks around the values', () => {
-  const ticks = numbers(drawLogChart(chart), /class="tick" text-anchor="middle">([\d.,]+)</g);
+  const ticks = numbers(drawChart(chart), /class="tick" text-anchor="middle">([\d.,]+)</g);
   expect(ticks[0]).toEqual([10]);
-  expect(drawLogChart(chart)).toContain('text-anchor="middle">1,000<');
+  expect(drawChart(chart)).toContain('text-anchor="middle">1,000<');
+});
+
+test('linear axes: equal differences are equal distances, ticks are round numbers', () => {
+  const svg = drawChart({
+    ...chart,
+    scales: { x: 'linear', y: 'linear' },
+    series: [
+      {
+        name: 'area',
+        kind: 'area',
+        points: [
+          [-0.97, 0],
+          [0.015, 0.5],
+          [1, 0.1],
+        ],
+      },
+    ],
+  });
+  const line = /class="area"[^>]* d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"/.exec(svg)!.slice(1);
+  const [x1, , x2, y2, x3] = line.map(Number) as [number, number, number, number, number];
+  expect(x2 - x1).toBeCloseTo(x3 - x2, 0);
+  const ticks = numbers(svg, /class="tick" text-anchor="middle">([-\d.]+)</g).flat();
+  expect(ticks).toEqual([-1, -0.5, 0, 0.5, 1]);
+  // An area is named where it is highest.
+  expect(svg).toContain(`<path class="leader" d="M${x2 + 5} ${y2}L`);
 });

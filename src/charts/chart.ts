@@ -1,14 +1,23 @@
+import { linearAxis, logAxis } from './axis.js';
+
 /** A curve, or with `points` apart a cloud, named at its end. */
 export interface ChartSeries {
   name: string;
-  /** Ascending in x; x and y above 0. */
+  /** Ascending in x; above 0 where the axis is logarithmic. */
   points: ReadonlyArray<readonly [x: number, y: number]>;
-  /** `roof`: a thin dashed line without dots, a bound and no measurement. `dots`: each point by itself. */
-  kind: 'curve' | 'roof' | 'dots';
+  /**
+   * `roof`: a thin dashed line without dots, a bound and no measurement. `dots`: each point by itself. `line`: a curve
+   * of so many points that none is marked. `area`: a line, and what lies below it tinted, named at its highest point.
+   */
+  kind: 'curve' | 'roof' | 'dots' | 'line' | 'area';
 }
 
-export interface LogChart {
+type Scale = 'log' | 'linear';
+
+export interface Chart {
   title: string;
+  /** Default both logarithmic. */
+  scales?: { x: Scale; y: Scale };
   /** With units. */
   x: string;
   y: string;
@@ -29,18 +38,19 @@ const STYLE = `<style>
 text { font-family: 'Source Sans 3', 'Source Sans Pro', 'Helvetica Neue', Arial, sans-serif; fill: #222; font-size: 14px }
 .title { font-size: 18px; font-weight: 600 } .tick { font-size: 12px; fill: #666 } .note { font-size: 12.5px; fill: #666 }
 .grid { stroke: #e4e4e4; stroke-width: 1; fill: none } .leader { stroke: #b8b8b8; stroke-width: .8; fill: none }
-.curve { stroke-width: 2; fill: none; stroke-linejoin: round } .roof { stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
+.curve, .line, .area { stroke-width: 2; fill: none; stroke-linejoin: round } .roof { stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
 </style>`;
 
-/** An SVG picture with both axes logarithmic. */
-export function drawLogChart({ title, x, y, series, note }: LogChart): string {
+/** An SVG picture of series over two axes. */
+export function drawChart({ title, x, y, series, note, scales = { x: 'log', y: 'log' } }: Chart): string {
   const all = series.flatMap(({ points }) => points);
-  const xAxis = logAxis(
+  const axes = { log: logAxis, linear: linearAxis };
+  const xAxis = axes[scales.x](
     all.map(([value]) => value),
     FRAME.left,
     FRAME.right,
   );
-  const yAxis = logAxis(
+  const yAxis = axes[scales.y](
     all.map(([, value]) => value),
     FRAME.bottom,
     FRAME.top,
@@ -84,14 +94,28 @@ interface PlacedSeries extends ChartSeries {
 function drawSeries({ kind, colour, places }: PlacedSeries): string {
   const path = `M${places.map((place) => place.map(short).join(' ')).join('L')}`;
   const line = kind === 'dots' ? '' : `<path class="${kind}" stroke="${colour}" d="${path}"/>`;
+  if (kind === 'area') return drawTint(path, colour, places) + line;
+  if (kind === 'roof' || kind === 'line') return line;
   const dots = places.map(([px, py]) => `<circle cx="${short(px)}" cy="${short(py)}" r="3.4" fill="${colour}"/>`);
-  return kind === 'roof' ? line : line + dots.join('');
+  return line + dots.join('');
+}
+
+function drawTint(path: string, colour: string, places: PlacedSeries['places']): string {
+  const [first, last] = [places[0], places.at(-1)] as [[number, number], [number, number]];
+  const closed = `${path}L${short(last[0])} ${FRAME.bottom}L${short(first[0])} ${FRAME.bottom}Z`;
+  return `<path fill="${colour}" fill-opacity=".18" d="${closed}"/>`;
+}
+
+/** Where a series is named: at its end, an area at its highest point. */
+function namedAt({ kind, places }: PlacedSeries): [number, number] {
+  const end = places.at(-1) as [number, number];
+  return kind === 'area' ? places.reduce((top, place) => (place[1] < top[1] ? place : top), end) : end;
 }
 
 /** The names, from top to bottom as the ends of their curves, moved apart, each with a line to its end. */
 function drawNames(placed: readonly PlacedSeries[]): string[] {
   const ends = placed
-    .map(({ name, colour, places }) => ({ name, colour, end: places.at(-1) as [number, number] }))
+    .map((one) => ({ name: one.name, colour: one.colour, end: namedAt(one) }))
     .sort((a, b) => a.end[1] - b.end[1]);
   // From below upwards, so that the lowest stays in the frame.
   let lowest = FRAME.bottom + LINE_HEIGHT;
@@ -110,27 +134,6 @@ function drawNames(placed: readonly PlacedSeries[]): string[] {
       `<text x="${left}" y="${short(height + 4.5)}" style="fill:${colour}">${escaped(name)}</text>`,
     ];
   });
-}
-
-interface Axis {
-  at(value: number): number;
-  ticks: number[];
-}
-
-/** Powers of ten, with 2 and 5 where there is but a decade or two, around the values. */
-function logAxis(values: readonly number[], from: number, to: number): Axis {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const decades = Math.log10(most / least);
-  const digits = decades > 2.5 ? [1] : [1, 2, 5];
-  const exponents = Array.from({ length: 40 }, (_, k) => k - 20);
-  const candidates = exponents.flatMap((exponent) => digits.map((digit) => Number(`${digit}e${exponent}`)));
-  const low = candidates.findLast((value) => value <= least) ?? least;
-  const high = candidates.find((value) => value >= most && value > low) ?? most;
-  const scale = (to - from) / Math.log(high / low);
-  return {
-    at: (value) => from + scale * Math.log(value / low),
-    ticks: candidates.filter((value) => value >= low && value <= high),
-  };
 }
 
 function tickName(value: number): string {
