@@ -24,9 +24,8 @@ void* align(void* address) {
 class gpu {
  public:
   explicit gpu(const cosface_margin_softmax_problem& problem) {
-    // Empty tensors have addresses of the host. Without classes or features the library refuses the shape, on any
-    // device.
-    if (problem.classes == 0 || problem.dim == 0) return;
+    // Without classes or features the library refuses the shape, on any device.
+    if (problem.weights == nullptr) return;
     require([&](cosface_error* error) { return library_.device_of(problem.weights, &ordinal_, error); });
   }
 

@@ -64,6 +64,11 @@ std::vector<int64_t> scoped_tensor::shape() const {
   return shape;
 }
 
+bool scoped_tensor::empty() const {
+  const std::vector<int64_t> extents = shape();
+  return std::find(extents.begin(), extents.end(), 0) != extents.end();
+}
+
 // TensorFlow checks types only.
 op_call::op_call(const tensorflow_api& api, TF_OpKernelContext* context, const call_settings& settings)
     : api_(api), context_(context), options_(settings.options) {

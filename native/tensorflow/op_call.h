@@ -20,14 +20,16 @@ class scoped_tensor {
   // Of the kernel's device, for the time of the call. Needs has_gpu_kernels().
   static scoped_tensor temporary(const tensorflow_api& api, TF_OpKernelContext* context, int64_t bytes);
 
-  // Where the tensor is empty this is some address of the host, on every device.
+  // Null where the tensor is empty: TensorFlow's own address is then one of the host, on every device.
   template <typename T>
   T* data() const {
-    return static_cast<T*>(api_->tensor_data(tensor_.get()));
+    return empty() ? nullptr : static_cast<T*>(api_->tensor_data(tensor_.get()));
   }
   std::vector<int64_t> shape() const;
 
  private:
+  bool empty() const;
+
   scoped_tensor(const tensorflow_api& api, TF_Tensor* tensor) : tensor_(tensor, api.delete_tensor), api_(&api) {}
 
   std::unique_ptr<TF_Tensor, void (*)(TF_Tensor*)> tensor_;

@@ -48,23 +48,18 @@ void show(T*& pointer) {
   pointer = static_cast<T*>(cuda->memory.shown(pointer));
 }
 
-// Empty arrays have addresses of no meaning.
 cosface_status run(const cosface_cuda_call& call, cosface_error* error) {
   cosface_margin_softmax_problem problem = *call.problem;
   cosface_margin_softmax_results results = *call.results;
-  if (problem.batch > 0) {
-    for (const float** array :
-         {&problem.embeddings, &problem.sample_weights, &problem.sample_margins, &problem.loss_gradient}) {
-      show(*array);
-    }
-    for (float** array : {&results.loss, &results.target_cosine, &results.d_embeddings}) show(*array);
-    show(problem.labels);
-    show(results.prediction);
+  for (const float** array : {&problem.embeddings, &problem.weights, &problem.sample_weights, &problem.sample_margins,
+                              &problem.loss_gradient}) {
+    show(*array);
   }
-  if (problem.classes > 0) {
-    show(problem.weights);
-    show(results.d_weights);
+  for (float** array : {&results.loss, &results.target_cosine, &results.d_embeddings, &results.d_weights}) {
+    show(*array);
   }
+  show(problem.labels);
+  show(results.prediction);
   // With the budget that the op's kernel for the CPU has: the order of sums follows from it.
   cosface_margin_softmax_options options = *call.options, defaults{};
   cosface_margin_softmax_default_options(&defaults);
