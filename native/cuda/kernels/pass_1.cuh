@@ -55,21 +55,15 @@ struct pass_1 {
 
   const pass_1_params& p;
   shared_memory& shared;
-  // Of 32 bits: pass_1_128_64x64 has no register to spare.
-  const unsigned first_row, part;
   row_sums own{};
   typename tile::sum_registers sums;
 
-  __device__ pass_1(const pass_1_params& params)
-      : p(params),
-        shared(gpu::shared<shared_memory>()),
-        first_row(blockIdx.x * rows),
-        part(blockIdx.y) {}
+  __device__ pass_1(const pass_1_params& params) : p(params), shared(gpu::shared<shared_memory>()) {}
 
   __device__ void run() {
-    const int64_t first = part * p.classes_per_part;
+    const int64_t first = part() * p.classes_per_part;
     const int64_t last = first + p.classes_per_part, end = last < p.count ? last : p.count;
-    tile::template load<rows>(shared.tiles.resident, half_rows(p.row_units, first_row));
+    tile::template load<rows>(shared.tiles.resident, half_rows(p.row_units, first_row()));
     tile::template load<columns>(shared.tiles.streamed[0], half_rows(p.class_units, first));
     gpu::commit_copies();
     load_rows();
@@ -95,12 +89,15 @@ struct pass_1 {
   __device__ static const uint16_t* half_rows(const void* units, int64_t row) {
     return static_cast<const uint16_t*>(units) + row * dim;
   }
-  __device__ int64_t partial_index(int row) const { return part * p.padded_batch + first_row + row; }
+  // Found anew where they are wanted: kept, they are the registers too many of the widest tiles.
+  __device__ static unsigned first_row() { return blockIdx.x * rows; }
+  __device__ static int64_t part() { return blockIdx.y; }
+  __device__ int64_t partial_index(int row) const { return part() * p.padded_batch + first_row() + row; }
 
   __device__ void load_rows() {
     const int r = static_cast<int>(threadIdx.x);
     if (r >= rows) return;
-    shared.targets[r] = p.targets[first_row + r];
+    shared.targets[r] = p.targets[first_row() + r];
     shared.shifts[r] = p.first_chunk ? no_shift : p.partials[partial_index(r)].shift;
   }
 
@@ -134,7 +131,7 @@ struct pass_1 {
           float& logit = logits[n][2 * half + j];
           logit *= p.base2_scale;
           const int64_t c = first_class + tile::score_column(n, j);
-          if (c == target) p.target_seen[first_row + row] = logit;
+          if (c == target) p.target_seen[first_row() + row] = logit;
           if (c == target || c >= p.count) {
             logit = no_logit;
             continue;
@@ -226,11 +223,11 @@ struct pass_1 {
     constexpr int pieces_per_row = columns / halves_per_piece;
     for (int k = static_cast<int>(threadIdx.x); k < rows * pieces_per_row; k += tensor_threads) {
       const int row = k / pieces_per_row, piece = k % pieces_per_row;
-      gpu::copy_16(static_cast<uint16_t*>(p.kept) + (first_row + row) * p.kept_stride + c + piece * halves_per_piece,
+      gpu::copy_16(static_cast<uint16_t*>(p.kept) + (first_row() + row) * p.kept_stride + c + piece * halves_per_piece,
                    shared.tiles.product + swizzled<columns>(row, piece));
     }
     if (threadIdx.x < rows)
-      p.kept_shifts[c / columns * p.padded_batch + first_row + threadIdx.x] = shared.shifts[threadIdx.x];
+      p.kept_shifts[c / columns * p.padded_batch + first_row() + threadIdx.x] = shared.shifts[threadIdx.x];
   }
 
   __device__ void write_partials() {
