@@ -5,6 +5,8 @@ const config: UserConfig = defineConfig({
     index: 'src/index.ts',
     'native/index': 'src/native/index.ts',
     'cli/main': 'src/cli/main.ts',
+    'data/index': 'src/data/index.ts',
+    'data/face-worker': 'src/data/face-worker.ts',
     'tfjs-node-compat': 'src/kernels/restore-is-null-or-undefined.ts',
   },
   format: 'esm',
