@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CosFaceError } from '../native/errors.js';
 import { findPackageRoot } from '../native/package-root.js';
+import { alignCommand } from './align.js';
 import { benchCommand } from './bench.js';
 import { buildCommand } from './build.js';
 import { demoCommand } from './demo.js';
@@ -11,7 +12,7 @@ import { setupTensorflowCommand } from './setup-tensorflow.js';
 /** For a command line that cannot be understood; a command that fails exits with 1. */
 const USAGE_ERROR = 2;
 
-const COMMANDS = [benchCommand, buildCommand, demoCommand, doctorCommand, setupTensorflowCommand];
+const COMMANDS = [alignCommand, benchCommand, buildCommand, demoCommand, doctorCommand, setupTensorflowCommand];
 
 async function main(): Promise<void> {
   const program: Command = new Command('cosface')

@@ -1,0 +1,31 @@
+import { Presets, SingleBar } from 'cli-progress';
+
+/** Shows on standard error how many images are done, the rate and what is left; nothing where that is no terminal. */
+export interface ImageProgress {
+  update(done: number): void;
+  stop(): void;
+}
+
+export function createImageProgress(total: number): ImageProgress {
+  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const start = performance.now();
+  const bar = new SingleBar(
+    {
+      format: '{bar} {percentage} %  {value}/{total}  {rate} images/s  {eta_formatted} left',
+      barsize: 24,
+      etaBuffer: 500,
+      hideCursor: true,
+      clearOnComplete: true,
+      stream: process.stderr,
+    },
+    Presets.shades_classic,
+  );
+  bar.start(total, 0, { rate: '-' });
+  return {
+    update: (done) => {
+      const rate = Math.round(done / ((performance.now() - start) / 1000));
+      bar.update(done, { rate });
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,60 @@
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileError } from './data-error.js';
+import type { FaceSet } from './face-set.js';
+import { fileFaceSet, type NamedIdentity, noteLikeNames, withEnoughImages } from './file-face-set.js';
+import { Root } from './path-inside.js';
+
+/** Names of image files that are taken; what a file holds is decided by its bytes. */
+const IMAGE_NAME = /\.(jpe?g|png|webp|pgm|ppm)$/i;
+
+export interface IdentityFolderOptions {
+  /** Identities with fewer images are left out. Default 1. */
+  minimumImages?: number;
+}
+
+/**
+ * One folder an identity, images in it: `root/Name/any.jpg`. Names sort by their code units, on every machine alike;
+ * hidden files and files of other kinds are passed over, and counted in `notes`.
+ *
+ * @throws {CosFaceError} COSFACE_DATA: there is no such folder, or no image in it; COSFACE_PATH: a link leads out of it.
+ * @example const faces = await openIdentityFolders('photos', { minimumImages: 3 });
+ */
+export async function openIdentityFolders(folder: string, options: IdentityFolderOptions = {}): Promise<FaceSet> {
+  const { minimumImages = 1 } = options;
+  const root = await Root.open(folder);
+  const notes: string[] = [];
+  let passedOver = 0;
+  const identities: NamedIdentity[] = [];
+  for (const entry of await listFolder(folder)) {
+    if (entry.name.startsWith('.')) continue;
+    if (!(await isFolder(root, entry, entry.name))) {
+      passedOver++;
+      continue;
+    }
+    const paths: string[] = [];
+    for (const image of await listFolder(join(folder, entry.name))) {
+      if (image.name.startsWith('.')) continue;
+      if (IMAGE_NAME.test(image.name) && !image.isDirectory()) paths.push(`${entry.name}/${image.name}`);
+      else passedOver++;
+    }
+    identities.push({ name: entry.name, paths });
+  }
+  if (passedOver > 0) notes.push(`${passedOver} files that are no images of an identity were passed over.`);
+  noteLikeNames(identities, notes);
+  const kept = withEnoughImages(identities, Math.max(1, minimumImages), notes);
+  return fileFaceSet(root, kept, { place: folder, notes });
+}
+
+async function listFolder(folder: string): Promise<Dirent[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw fileError('COSFACE_DATA', folder, cause);
+  });
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function isFolder(root: Root, entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return (await stat(await root.resolve(path))).isDirectory();
+}

@@ -1,0 +1,17 @@
+export { type AlignedFace, alignFace } from './align-face.js';
+export { type BadFile, type BadFilePolicy, BadFiles } from './bad-files.js';
+export { decodeImage, type ImageSize } from './decode-image.js';
+export { epochOrder } from './epoch-order.js';
+export type { FaceAugmentation, Sometimes } from './face-augmentation.js';
+export { type FaceBatch, type FaceBatchOptions, faceBatches } from './face-batches.js';
+export type { FaceSet } from './face-set.js';
+export { FACE_TEMPLATES, type FaceTemplate, type FaceTemplateName } from './face-template.js';
+export { type IdentityFolderOptions, openIdentityFolders } from './identity-folders.js';
+export { ImageCache } from './image-cache.js';
+export { type Landmarks, type Point, readLandmarks } from './landmarks.js';
+export { type ListFileOptions, openListFile } from './list-file.js';
+export { type OpenFacesOptions, openFaces } from './open-faces.js';
+export type { Normalisation } from './prepare-face.js';
+export { openRecordSet } from './record-set.js';
+export type { RgbImage } from './rgb-image.js';
+export { readVerificationBin, type VerificationSet } from './verification-bin.js';

@@ -1,0 +1,28 @@
+import { stat } from 'node:fs/promises';
+import { fileError } from './data-error.js';
+import type { FaceSet } from './face-set.js';
+import { openIdentityFolders } from './identity-folders.js';
+import { openListFile } from './list-file.js';
+import { openRecordSet } from './record-set.js';
+
+export interface OpenFacesOptions {
+  /** For a list: the folder that its paths are relative to. Default: the list's own. */
+  root?: string;
+  /** For folders and lists: identities with fewer images are left out. Default 1. */
+  minimumImages?: number;
+}
+
+/**
+ * Opens labelled images in whichever form they are: a folder of identity folders, an InsightFace .rec file, or a list.
+ *
+ * @throws {CosFaceError} What the opener of that form throws.
+ * @example const faces = await openFaces('faces_webface_112x112/train.rec');
+ */
+export async function openFaces(path: string, options: OpenFacesOptions = {}): Promise<FaceSet> {
+  const status = await stat(path).catch((cause) => {
+    throw fileError('COSFACE_DATA', path, cause);
+  });
+  if (status.isDirectory()) return openIdentityFolders(path, options);
+  if (/\.rec$/i.test(path)) return openRecordSet(path);
+  return openListFile(path, options);
+}
