@@ -3,10 +3,19 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { prepare } from '../bench/cuda/prepare.mjs';
 import { readDeviceCode } from './cuda-device-code.mjs';
 import { compileByNvrtc } from './cuda-nvrtc.mjs';
 import { checkDeviceCode, checkFatbin, spellFaults } from './cuda-static-check.mjs';
-import { BROUGHT_NVRTC, BROUGHT_TOOLKIT, findToolkit, NVRTC_VERSION, toolkitIn } from './cuda-toolkit.mjs';
+import {
+  architecturesOf,
+  BROUGHT_NVRTC,
+  BROUGHT_TOOLKIT,
+  findToolkit,
+  NVRTC_VERSION,
+  toolkitIn,
+  versionNumber,
+} from './cuda-toolkit.mjs';
 import { buildCudaLibrary } from './set-up.mjs';
 import { bringToolkit } from './setup-cuda.mjs';
 import { inCi, root, run, StepError, skip, step } from './steps.mjs';
@@ -95,6 +104,23 @@ function checkSecondCompiler(toolkit) {
   return checkFatbin({ cuobjdump, version: NVRTC_VERSION }, join(root, compileByNvrtc(toolkit)));
 }
 
+/**
+ * The script for the first machine with a GPU, from its shell to its page, with the emulated driver in a GPU's place: one test
+ * of one program stands for all of them, which run elsewhere.
+ */
+function rehearseFirstRun(toolkit) {
+  const folder = 'build-test/rehearsal';
+  const image = [
+    `-DCOSFACE_CUDA_IMAGE=${join(root, FATBIN)}`,
+    `-DCOSFACE_CUDA_IMAGE_TOOLKIT=${versionNumber(toolkit.version)}`,
+    `-DCOSFACE_CUDA_IMAGE_NAMES=${architecturesOf(toolkit).join(' ')} and PTX of compute_90`,
+  ];
+  prepare(folder, { tests: /^cuda_tensor_test$/, settings: image });
+  run('bench/cuda/first-run', ['--emulated', '--folder', folder], {
+    env: { GTEST_FILTER: 'cuda_tensor.zero_rows', COSFACE_NODE: process.execPath },
+  });
+}
+
 /** In CI the compiler is the brought one: the budgets are for its version, and nothing is skipped. */
 function compiler() {
   if (!inCi) return findToolkit().toolkit;
@@ -116,6 +142,7 @@ export async function checkCuda(testStep) {
   await testStep('what the CUDA library needs and shows', checkLibrary);
   await testStep('compiled CUDA kernels', () => checkFatbin(toolkit, join(root, FATBIN)));
   await testStep('what the check of compiled kernels must refuse', () => checkTheCheck(toolkit));
+  await testStep('rehearsal of the first run on a GPU', () => rehearseFirstRun(toolkit));
   if (inCi || existsSync(join(root, BROUGHT_NVRTC)))
     await testStep('CUDA kernels by a second compiler', () => checkSecondCompiler(toolkit));
 }

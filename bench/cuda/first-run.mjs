@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareInstructions, loadImage, runSanitizer, runTests } from './phases.mjs';
-import { readPrepared } from './prepared.mjs';
+import { PREPARED, readPrepared } from './prepared.mjs';
 import { LineProgram } from './programs.mjs';
 import { markdownOf } from './report.mjs';
 import { peakFlops, timeShapes } from './timing.mjs';
@@ -18,8 +18,9 @@ const USAGE = `usage: bench/cuda/first-run [options]         run; wants what pre
 
   --emulated       a rehearsal without a GPU: the emulated driver, tiny shapes
   --python FILE    a Python that has PyTorch (default: python3)
-  --json FILE      where the figures go (default: build-first-run/first-run.json)
-  --markdown FILE  and the page (default: build-first-run/first-run.md)
+  --folder FOLDER  of what was prepared (default: build-first-run)
+  --json FILE      where the figures go (default: first-run.json in that folder)
+  --markdown FILE  and the page (default: first-run.md there)
   --skip PHASE     leave out tests, sanitizer or times; may be repeated`;
 
 /** Runs one phase and tells of it. */
@@ -95,8 +96,9 @@ async function main() {
       node: { type: 'boolean', default: false },
       sanitizer: { type: 'boolean', default: false },
       python: { type: 'string', default: 'python3' },
-      json: { type: 'string', default: 'build-first-run/first-run.json' },
-      markdown: { type: 'string', default: 'build-first-run/first-run.md' },
+      folder: { type: 'string', default: PREPARED },
+      json: { type: 'string' },
+      markdown: { type: 'string' },
       skip: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
@@ -104,16 +106,16 @@ async function main() {
   if (values.help) return console.log(USAGE);
   if (positionals[0] === 'prepare') {
     const { prepare } = await import('./prepare.mjs');
-    return prepare({ packNode: values.node, packSanitizer: values.sanitizer });
+    return console.log(prepare(values.folder, values));
   }
-  const { programs, commit, tests, emulator } = readPrepared();
+  const { programs, commit, tests, emulator } = readPrepared(values.folder);
   const env = values.emulated ? { COSFACE_CUDA_DRIVER: join(programs, emulator) } : {};
   const setting = { programs, env, tests, emulated: values.emulated, python: values.python, skip: values.skip };
   const report = { date: new Date().toISOString(), commit, emulated: values.emulated, phases: [], rows: [] };
   report.command = ['bench/cuda/first-run', ...process.argv.slice(2)].join(' ');
   await runPhases(setting, report);
-  write(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  write(values.markdown, markdownOf(report));
+  write(values.json ?? join(programs, 'first-run.json'), `${JSON.stringify(report, null, 2)}\n`);
+  write(values.markdown ?? join(programs, 'first-run.md'), markdownOf(report));
   if (report.phases.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
 }
 

@@ -37,12 +37,14 @@ function testCounts(output) {
 
 /** Every CUDA test program, the same that run under the emulator. */
 export function runTests({ programs, env, tests }) {
-  const runs = tests.map(({ name, args }) => {
-    const { fault, output, seconds } = runProgram(join(programs, name), args, { env, seconds: TEST_SECONDS });
+  const runs = tests.map((name) => {
+    const { fault, output, seconds } = runProgram(join(programs, name), [], { env, seconds: TEST_SECONDS });
     return { name, seconds, ...testCounts(output), fault, output: fault && lastLines(output) };
   });
   if (runs.length === 0) return { outcome: 'failed', reason: 'no test program was prepared' };
   const failed = runs.filter(({ fault }) => fault).map(({ name }) => name);
+  if (failed.length === 0 && runs.every(({ passed }) => passed === 0))
+    return { outcome: 'failed', reason: 'no test has run', runs };
   if (failed.length === 0) return { outcome: 'passed', runs };
   return { outcome: 'failed', reason: `${failed.join(', ')} failed`, runs };
 }
@@ -65,9 +67,9 @@ export function runSanitizer({ programs, env, tests, emulated }) {
   if (!sanitizer)
     return { outcome: 'skipped', reason: 'compute-sanitizer is not installed: COSFACE_SANITIZER can name it' };
   const runs = SANITIZER_TOOLS.flatMap((tool) =>
-    tests.map(({ name, args }) => {
+    tests.map((name) => {
       const options = ['--tool', tool, '--error-exitcode', String(SANITIZER_STATUS)];
-      const { fault, output, seconds } = runProgram(sanitizer, [...options, join(programs, name), ...args], {
+      const { fault, output, seconds } = runProgram(sanitizer, [...options, join(programs, name)], {
         env,
         seconds: TEST_SECONDS,
       });

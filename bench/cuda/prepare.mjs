@@ -7,11 +7,11 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { findToolkit } from '../../scripts/cuda-toolkit.mjs';
 import { bringSanitizer } from '../../scripts/setup-cuda.mjs';
-import { root, run, StepError, step } from '../../scripts/steps.mjs';
-import { MANIFEST, PREPARED } from './prepared.mjs';
+import { root, run, StepError } from '../../scripts/steps.mjs';
+import { preparedFolder } from './prepared.mjs';
 
 const BUILD = 'build-test/first-run';
-const EMULATOR = 'libcuda-emulator.so';
+const EMULATOR = 'libcosface_cuda_emulator.so';
 
 function outputOf(program, args) {
   const { status, stdout } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -19,51 +19,61 @@ function outputOf(program, args) {
   return stdout;
 }
 
-/** Programs of CTest that carry the label `cuda`, with their arguments. */
-function cudaTests() {
-  const { tests } = JSON.parse(outputOf('ctest', ['--test-dir', BUILD, '--show-only=json-v1', '-L', 'cuda']));
-  return tests.map(({ command: [program, ...args] }) => ({ program, args, name: basename(program) }));
+function linesOf(file) {
+  return readFileSync(join(root, BUILD, file), 'utf8')
+    .trim()
+    .split('\n');
 }
 
-function build() {
+/** The CUDA test programs, which CMake has listed. */
+function cudaTests(pattern) {
+  return linesOf('first-run-tests.txt').filter((program) => pattern.test(basename(program)));
+}
+
+function build({ tests, settings }) {
   const { toolkit } = findToolkit();
   if (!toolkit) throw new StepError('no CUDA toolkit: npm run setup:cuda');
-  run('cmake', ['-S', 'bench/cuda', '-B', BUILD, '-DCMAKE_BUILD_TYPE=Release', `-DCOSFACE_NVCC=${toolkit.nvcc}`]);
-  const targets = ['first_run', ...cudaTests().map(({ name }) => name)];
+  const compiler = [`-DCOSFACE_NVCC=${toolkit.nvcc}`, '-DCMAKE_BUILD_TYPE=Release'];
+  run('cmake', ['-S', 'bench/cuda', '-B', BUILD, ...compiler, ...settings]);
+  const targets = ['first_run', ...cudaTests(tests).map((program) => basename(program))];
   run('cmake', ['--build', BUILD, '--parallel', String(availableParallelism()), '--target', ...targets]);
 }
 
-function collect() {
-  rmSync(PREPARED, { recursive: true, force: true });
-  mkdirSync(PREPARED, { recursive: true });
-  const tests = cudaTests();
-  const files = readFileSync(join(root, BUILD, 'first-run-files.txt'), 'utf8')
-    .trim()
-    .split('\n');
-  for (const file of [...files, ...tests.map(({ program }) => program)]) {
-    copyFileSync(file, join(PREPARED, basename(file)));
-    spawnSync('strip', ['--strip-debug', join(PREPARED, basename(file))], { stdio: 'ignore' });
+function collect({ folder, tests: pattern }) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const tests = cudaTests(pattern);
+  for (const file of [...linesOf('first-run-files.txt'), ...tests]) {
+    copyFileSync(file, join(folder, basename(file)));
+    spawnSync('strip', ['--strip-debug', join(folder, basename(file))], { stdio: 'ignore' });
   }
   const commit = outputOf('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*']).trim();
-  const manifest = { commit, emulator: EMULATOR, tests: tests.map(({ name, args }) => ({ name, args })) };
-  writeFileSync(MANIFEST, JSON.stringify(manifest, null, 2));
+  const manifest = { commit, emulator: EMULATOR, tests: tests.map((program) => basename(program)) };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
   return `${tests.length} test programs`;
 }
 
-function packSanitizer() {
-  const folder = bringSanitizer();
+function packSanitizer({ folder }) {
+  const wheel = bringSanitizer();
   for (const part of ['bin', 'lib'])
-    cpSync(join(root, folder, part), join(PREPARED, 'sanitizer', part), { recursive: true });
+    cpSync(join(root, wheel, part), join(folder, 'sanitizer', part), { recursive: true });
 }
 
-function packNode() {
-  writeFileSync(join(PREPARED, 'node.gz'), gzipSync(readFileSync(process.execPath), { level: 9 }));
+function packNode({ folder }) {
+  writeFileSync(join(folder, 'node.gz'), gzipSync(readFileSync(process.execPath), { level: 9 }));
 }
 
-/** @param options.packNode - packs this Node too; `packSanitizer`: compute-sanitizer from its wheel. */
-export async function prepare(options) {
-  await step('programs of the first run', build);
-  await step('build-first-run', collect);
-  if (options.packSanitizer) await step('compute-sanitizer', packSanitizer);
-  if (options.packNode) await step('node', packNode);
+/**
+ * @param folder - where everything goes.
+ * @param options.tests - which test programs, by name; all where not given.
+ * @param options.settings - for CMake: an image that is there already.
+ * @param options.sanitizer - compute-sanitizer too, from its wheel; `node`: this Node too.
+ */
+export function prepare(folder, { tests = /./, settings = [], sanitizer = false, node = false } = {}) {
+  const choice = { folder: preparedFolder(folder), tests, settings };
+  build(choice);
+  const collected = collect(choice);
+  if (sanitizer) packSanitizer(choice);
+  if (node) packNode(choice);
+  return `${collected} in ${folder}`;
 }

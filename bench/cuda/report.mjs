@@ -62,7 +62,7 @@ function deviceLine({
   architectures,
 }) {
   return (
-    `${name}, capability ${(capability / 10).toFixed(1)}, ${multiprocessors} multiprocessors at ${(clockKhz / 1000).toFixed(0)} MHz, ` +
+    `${name}, capability ${(capability / 10).toFixed(1)}, ${multiprocessors} multiprocessors${clockKhz ? ` at ${(clockKhz / 1000).toFixed(0)} MHz` : ''}, ` +
     `${(memoryBytes / 2 ** 30).toFixed(1)} GiB. Driver ${driver} (${driverFile}); kernels by toolkit ${toolkit}: ${architectures || 'none'}.`
   );
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -37,7 +38,7 @@ class json_object {
     std::string escaped;
     for (const char c : value) {
       if (c == '"' || c == '\\') escaped += '\\';
-      escaped += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+      escaped += c == '\n' ? "\\n" : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
     }
     return add(key, '"' + escaped + '"');
   }
@@ -95,10 +96,11 @@ class gpu {
     if (result != cosface::cuda::result_ok)
       throw std::runtime_error(std::string(what) + ": " + cosface::cuda::describe_result(driver_, result));
   }
-  int clock_khz() const {
+  // NaN where the driver does not tell.
+  double clock_khz() const {
     int value = 0;
-    check(driver_.device_attribute(&value, attribute_clock_khz, device_), "cuDeviceGetAttribute");
-    return value;
+    const int result = driver_.device_attribute(&value, attribute_clock_khz, device_);
+    return result == cosface::cuda::result_ok ? value : std::numeric_limits<double>::quiet_NaN();
   }
 
  private:

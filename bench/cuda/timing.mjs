@@ -43,10 +43,10 @@ const MOST_TOGETHER = 1e8;
  */
 const TENSOR_FMAS = { 80: 1024, 86: 512, 89: 512, 90: 2048, 100: 4096, 120: 512 };
 
-/** The most that the device could do, from its clock; null where its tensor cores are not known. */
+/** The most that the device could do, from its clock; null where its clock or tensor cores are not known. */
 export function peakFlops({ capability, multiprocessors, clockKhz }) {
   const fmas = TENSOR_FMAS[capability];
-  return fmas ? 2 * fmas * multiprocessors * clockKhz * 1000 : null;
+  return fmas && clockKhz ? 2 * fmas * multiprocessors * clockKhz * 1000 : null;
 }
 
 /** 6NCD: logits, dx, dw; for the loss alone 2NCD. Recomputed exponentials are no work asked for. */
