@@ -42,6 +42,19 @@ void* scheduler_fake_stack;
 #elif defined(COSFACE_SANITIZE_thread)
 void* scheduler_thread;
 constexpr unsigned no_order = 1;  // __tsan_switch_to_fiber_no_sync
+
+// Fibres of earlier blocks. ThreadSanitizer has at most some 8000 threads, and says nothing of a race with one whose
+// number another thread has got since: so they go as late as they can.
+constexpr int most_retired = 4096;
+void* retired[most_retired];
+int next_retired;
+
+void retire(void* thread) {
+  void*& place = retired[next_retired];
+  next_retired = (next_retired + 1) % most_retired;
+  if (place != nullptr) __tsan_destroy_fiber(place);
+  place = thread;
+}
 #endif
 
 char* map_stack(char* at) {
@@ -110,7 +123,7 @@ static void start_point(ucontext_t* point, char* stack, void (*entry)()) {
 void fibre::prepare(void (*entry)()) {
 #if defined(COSFACE_SANITIZE_thread)
   // A fresh thread and fresh pages: it knows nothing of what the last block did here.
-  if (thread_ != nullptr) __tsan_destroy_fiber(thread_);
+  if (thread_ != nullptr) retire(thread_);
   thread_ = __tsan_create_fiber(0);
   stack_ = map_stack(stack_);
 #else
