@@ -9,6 +9,8 @@ export const BROUGHT_TOOLKIT = 'build-tools/cuda';
 /** The device compiler of another major version, as a second opinion. */
 export const BROUGHT_NVRTC = 'build-tools/nvrtc';
 export const BROUGHT_SANITIZER = 'build-tools/compute-sanitizer';
+/** Headers of CuTe, which knows the fragments of NVIDIA's instructions. */
+export const BROUGHT_CUTE = 'build-tools/cute';
 export const NVRTC_VERSION = '12.9';
 /** As in native/cuda/image.cmake. */
 export const OLDEST_CUDA = '12.4';

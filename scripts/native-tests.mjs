@@ -39,7 +39,15 @@ function countCases(junit) {
   return counts;
 }
 
-export function runNativeTests({ folder: name, settings, title, missing = () => undefined }) {
+/** `target` is what is built, `select` tells ctest which tests: all but those of cuda-emulator.mjs. */
+export function runNativeTests({
+  folder: name,
+  settings,
+  title,
+  missing = () => undefined,
+  target = 'all',
+  select = ['-LE', 'emulated'],
+}) {
   const lack = findCmake() ? missing() : 'CMake is missing (Debian, Ubuntu: cmake)';
   if (lack) return skip(title, lack);
   const folder = `build-test/${name}`;
@@ -47,11 +55,11 @@ export function runNativeTests({ folder: name, settings, title, missing = () => 
   rmSync(junit, { force: true });
   const jobs = String(availableParallelism());
   run('cmake', ['-S', 'native/test', '-B', folder, ...settings.map((setting) => `-D${setting}`)]);
-  run('cmake', ['--build', folder, '--parallel', jobs]);
+  run('cmake', ['--build', folder, '--target', target, '--parallel', jobs]);
   try {
     // By default CTest keeps 1 KiB of what a passing program says, and with it not its count of cases.
     const wholeOutput = ['--test-output-size-passed', '1000000', '--test-output-size-failed', '1000000'];
-    run('ctest', ['--test-dir', folder, '--output-on-failure', ...wholeOutput, '--output-junit', junit]);
+    run('ctest', ['--test-dir', folder, ...select, '--output-on-failure', ...wholeOutput, '--output-junit', junit]);
   } finally {
     if (existsSync(junit)) addTestCounts(countCases(readFileSync(junit, 'utf8')));
   }

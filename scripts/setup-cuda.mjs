@@ -14,7 +14,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BROUGHT_NVRTC, BROUGHT_SANITIZER, BROUGHT_TOOLKIT, findToolkit, toolkitIn } from './cuda-toolkit.mjs';
+import {
+  BROUGHT_CUTE,
+  BROUGHT_NVRTC,
+  BROUGHT_SANITIZER,
+  BROUGHT_TOOLKIT,
+  findToolkit,
+  toolkitIn,
+} from './cuda-toolkit.mjs';
 import { root, run, StepError, step } from './steps.mjs';
 import { findPython } from './tools.mjs';
 
@@ -32,6 +39,7 @@ const CUDA_WHEELS = [
 // No wheel of 12.x holds nvcc, but NVRTC, its device compiler as a library, compiles the same sources.
 const NVRTC_WHEELS = ['nvidia-cuda-nvrtc-cu12==12.9.86'];
 const SANITIZER_WHEELS = ['nvidia-cuda-sanitizer-api==13.0.85'];
+const CUTE_WHEELS = ['nvidia-cutlass==4.2.0.0'];
 
 /** Installs wheels into `folder`, whole or not at all: what is half done lies elsewhere and is thrown away next time. */
 function bring({ wheels, folder, prepare }) {
@@ -91,6 +99,12 @@ export function bringNvrtc() {
 export function bringSanitizer() {
   bring({ wheels: SANITIZER_WHEELS, folder: BROUGHT_SANITIZER, prepare: (part) => `${part}/site/nvidia/cu13` });
   return BROUGHT_SANITIZER;
+}
+
+/** CuTe's headers and CUTLASS's, which they include. */
+export function bringCute() {
+  const prepare = (part) => `${part}/site/cutlass_library/source/include`;
+  return bring({ wheels: CUTE_WHEELS, folder: BROUGHT_CUTE, prepare });
 }
 
 /** Compiles a kernel: of a toolkit that starts, the host compiler may still be missing or too new. */

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkCuda } from './cuda-checks.mjs';
+import { checkUnderEmulation } from './cuda-emulator.mjs';
 import { checkNativeFormat } from './native-format.mjs';
 import { NATIVE_TEST_RUNS, runNativeTests } from './native-tests.mjs';
 import { buildNative, buildTypescript, buildWithCmakeJs, buildWithNodeGyp, installPackages } from './set-up.mjs';
@@ -66,6 +67,7 @@ export async function test(vitestArgs) {
   await testStep('layout of the C++ sources (clang-format)', () => checkNativeFormat());
   for (const native of NATIVE_TEST_RUNS) await testStep(native.title, () => runNativeTests(native));
   await checkCuda(testStep);
+  await checkUnderEmulation(testStep);
   await testStep('tfjs-node (cosface setup-tensorflow)', () => run('node', ['dist/cli/main.js', 'setup-tensorflow']));
   // Large downloads, which nobody but CI is asked for: elsewhere the tests of what they bring are skipped.
   if (inCi) {
