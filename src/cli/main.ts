@@ -7,12 +7,21 @@ import { benchCommand } from './bench.js';
 import { buildCommand } from './build.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
 import { setupTensorflowCommand } from './setup-tensorflow.js';
 
 /** For a command line that cannot be understood; a command that fails exits with 1. */
 const USAGE_ERROR = 2;
 
-const COMMANDS = [alignCommand, benchCommand, buildCommand, demoCommand, doctorCommand, setupTensorflowCommand];
+const COMMANDS = [
+  alignCommand,
+  benchCommand,
+  buildCommand,
+  demoCommand,
+  doctorCommand,
+  evaluateCommand,
+  setupTensorflowCommand,
+];
 
 async function main(): Promise<void> {
   const program: Command = new Command('cosface')

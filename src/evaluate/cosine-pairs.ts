@@ -41,19 +41,40 @@ export function pairsWithinFolds(labels: ArrayLike<number>, folds: number): Pair
  *
  * @param embeddings - Row-major [N, dim].
  */
-export function cosineScores(embeddings: Float32Array, dim: number, { left, right }: Pairs): Float64Array {
-  const norms = Float64Array.from({ length: embeddings.length / dim }, (_, i) =>
-    Math.sqrt(product(embeddings, dim, i, i)),
-  );
-  return Float64Array.from(left, (i, pair) => {
-    const j = right[pair] as number;
-    const scale = (norms[i] as number) * (norms[j] as number);
-    return scale === 0 ? 0 : product(embeddings, dim, i, j) / scale;
+export function cosineScores(
+  embeddings: Float32Array,
+  dim: number,
+  pairs: Pick<Pairs, 'left' | 'right'>,
+): Float64Array {
+  const norms = squaredNorms(embeddings, dim).map(Math.sqrt);
+  const { left, right } = pairs;
+  return dotScores(embeddings, dim, pairs).map((dot, pair) => {
+    const scale = (norms[left[pair] as number] as number) * (norms[right[pair] as number] as number);
+    // Rounding may take the cosine of two vectors of one direction beyond 1.
+    return scale === 0 ? 0 : Math.max(-1, Math.min(1, dot / scale));
   });
 }
 
+/** The dot product of each pair's embeddings, [P]. */
+export function dotScores(
+  embeddings: Float32Array,
+  dim: number,
+  { left, right }: Pick<Pairs, 'left' | 'right'>,
+): Float64Array {
+  const scores = new Float64Array(left.length);
+  for (let pair = 0; pair < left.length; pair++)
+    scores[pair] = product(embeddings, dim, left[pair] as number, right[pair] as number);
+  return scores;
+}
+
+/** The dot product of each row with itself, [N]. */
+export function squaredNorms(embeddings: Float32Array, dim: number): Float64Array {
+  return Float64Array.from({ length: embeddings.length / dim }, (_, i) => product(embeddings, dim, i, i));
+}
+
 function product(embeddings: Float32Array, dim: number, i: number, j: number): number {
+  const [from, other] = [i * dim, j * dim];
   let sum = 0;
-  for (let k = 0; k < dim; k++) sum += (embeddings[i * dim + k] as number) * (embeddings[j * dim + k] as number);
+  for (let k = 0; k < dim; k++) sum += (embeddings[from + k] as number) * (embeddings[other + k] as number);
   return sum;
 }

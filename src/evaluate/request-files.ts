@@ -1,0 +1,60 @@
+import { CosFaceError } from '../native/errors.js';
+import type { FilePlace } from './data-error.js';
+import type { EvaluatedFiles } from './evaluation.js';
+import { type FeatureList, readFeatureList } from './feature-list.js';
+import { countZeroRows, type FeatureTable, type FlipRule, readMatrix, withFlipped } from './feature-table.js';
+import type { FeatureMatrix } from './read-npy.js';
+import type { EvaluateRequest } from './request.js';
+
+/** The features of a request with their names, and those of the mirrored images where there are any. */
+export interface RequestFeatures {
+  table: FeatureTable;
+  flipped: FeatureMatrix | undefined;
+}
+
+/** @param named - What `--list` says, where it is of another form than usual. */
+export function readRequestFeatures(request: EvaluateRequest, named?: FeatureList): RequestFeatures {
+  const { suffix } = request;
+  const list = { file: request.list, argument: '--list' };
+  const known = named ?? readFeatureList(list);
+  const table = {
+    ...known,
+    ...readMatrix({ features: { file: request.features, argument: '--features' }, list, suffix }, known.names),
+  };
+  const { flipped: file } = request;
+  if (file === undefined) return { table, flipped: undefined };
+  return { table, flipped: readMatrix({ features: flippedPlace(request), list, suffix }, table.names) };
+}
+
+/** Both as one. */
+export function joined({ table, flipped }: RequestFeatures, request: EvaluateRequest, rule: FlipRule): FeatureTable {
+  return flipped ? { ...table, ...withFlipped(table, flipped, { rule, place: flippedPlace(request) }) } : table;
+}
+
+function flippedPlace({ flipped = '' }: EvaluateRequest): FilePlace {
+  return { file: flipped, argument: '--flipped' };
+}
+
+export function pairsPlace({ pairs, protocol }: EvaluateRequest): FilePlace {
+  if (pairs !== undefined) return { file: pairs, argument: '--pairs' };
+  throw new CosFaceError(
+    'COSFACE_OPTION_RANGE',
+    `--pairs is missing, which --protocol ${protocol} needs. Give the protocol's list of pairs.`,
+    { argument: '--pairs' },
+  );
+}
+
+export function describeFiles(
+  request: EvaluateRequest,
+  { table, flipped }: RequestFeatures,
+  { rule, skipped = 0 }: { rule: FlipRule; skipped?: number },
+): EvaluatedFiles {
+  const { rows, dim, dtype } = table;
+  return {
+    features: { file: request.features, rows, dim, dtype, zeroRows: countZeroRows(table) },
+    list: request.list,
+    flip: flipped ? rule : null,
+    pairsFile: request.pairs ?? null,
+    skippedPairs: skipped,
+  };
+}
