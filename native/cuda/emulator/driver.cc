@@ -171,8 +171,9 @@ bool is_mapped(uintptr_t address) {
   return msync(pointer_to(address / page * page), page, MS_ASYNC) == 0;
 }
 
-// A word of the parameters that is an address of the process but in no device memory: the host's pointer, which a
-// kernel must not follow. Below 0x55.. a program's memory seldom lies, and pairs of small integers often would.
+// A word of the parameters, their padding cleared, that is an address of the process but in no device memory: the
+// host's pointer, which a kernel must not follow. Below 0x55.. a program's memory seldom lies, and pairs of small
+// integers often would.
 uintptr_t host_pointer_in(const std::vector<unsigned char>& parameters) {
   constexpr uintptr_t least = 0x550000000000, most = 0x7fffffffffff;
   for (size_t at = 0; at + sizeof(uintptr_t) <= parameters.size(); at += sizeof(uintptr_t)) {
@@ -200,7 +201,8 @@ int launch_kernel(CUfunction function, emulator::launch launch, CUstream stream,
   launch.body = kernel.run_thread;
   if (!is_launchable(*function, launch)) return result_invalid_value;
   const auto* first = static_cast<const unsigned char*>(parameters[0]);
-  const std::vector<unsigned char> copy(first, first + kernel.parameter_bytes);
+  std::vector<unsigned char> copy(first, first + kernel.parameter_bytes);
+  kernel.clear_padding(copy.data());
   if (const uintptr_t pointer = host_pointer_in(copy); pointer != 0) {
     std::fprintf(stderr, "cosface emulator: %s is given %p, which is not device memory\n", kernel.symbol,
                  pointer_to(pointer));

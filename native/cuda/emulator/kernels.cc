@@ -8,9 +8,10 @@ namespace cosface::cuda::emulator {
 namespace {
 
 // Every thread has its own copy of the parameters, as on a device.
-#define COSFACE_EMULATED_KERNEL(name, params) \
-  {"cosface_" #name, sizeof(params),          \
-   [](const void* parameters) { cosface_##name(*static_cast<const params*>(parameters)); }},
+#define COSFACE_EMULATED_KERNEL(name, params)                                               \
+  {"cosface_" #name, sizeof(params),                                                        \
+   [](const void* parameters) { cosface_##name(*static_cast<const params*>(parameters)); }, \
+   [](void* parameters) { __builtin_clear_padding(static_cast<params*>(parameters)); }},
 constexpr emulated_kernel all_kernels[] = {COSFACE_CUDA_KERNELS(COSFACE_EMULATED_KERNEL)};
 #undef COSFACE_EMULATED_KERNEL
 

@@ -10,6 +10,7 @@ struct emulated_kernel {
   const char* symbol;
   size_t parameter_bytes;
   void (*run_thread)(const void* parameters);
+  void (*clear_padding)(void* parameters);  // what the stack held there could look like a pointer
 };
 
 // Null where there is no such kernel.
