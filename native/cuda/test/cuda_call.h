@@ -3,6 +3,7 @@
 // The plan may be made for other properties than the device has: so every tile and split runs on one device.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -47,8 +48,9 @@ inline opened_device& shared_device() {
 
 inline step_plan plan_of(const device_call& call) {
   device_properties properties = shared_device().get().properties();
-  properties.shared_bytes_per_block = call.shared_bytes;
-  properties.shared_bytes_per_multiprocessor = call.shared_bytes + 1024;
+  // A GPU may have less; it then runs its own widest tile.
+  properties.shared_bytes_per_block = std::min(call.shared_bytes, properties.shared_bytes_per_block);
+  properties.shared_bytes_per_multiprocessor = properties.shared_bytes_per_block + 1024;
   properties.multiprocessors = call.multiprocessors;
   properties.memory_bytes = int64_t{16} << 30;
   const auto& shape = call.data.shape;

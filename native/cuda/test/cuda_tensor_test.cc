@@ -36,6 +36,11 @@ TEST(cuda_tensor, every_tile_kept_and_recomputed) {
     char name[48];
     std::snprintf(name, sizeof name, "D=%d, %d x %d", static_cast<int>(t.dim), static_cast<int>(t.rows),
                   static_cast<int>(t.columns));
+    // On a GPU; the emulated one has all that Hopper has.
+    if (t.shared_bytes > shared_device().get().properties().shared_bytes_per_block) {
+      std::printf("[ left out ] %s: this device has not the shared memory\n", name);
+      continue;
+    }
     cuda_accuracy_group group(name, half_tolerances);
     uint64_t seed = 100;
     for (const problem_shape& shape : std::vector<problem_shape>{{70, 300, t.dim}, {33, 65, t.dim}})
