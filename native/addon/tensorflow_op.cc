@@ -39,9 +39,10 @@ Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info) {
     throw js_error(env, "COSFACE_DTYPE", "bindingPath is not a string, expected the path of tfjs-node's binding.",
                    {"bindingPath"});
   const std::string path = info[0].As<Napi::String>().Utf8Value();
+  const std::string without_gpu = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
   tensorflow::registration registration;
   std::string error;
-  if (!tensorflow::register_op(path, info[1].ToBoolean(), &registration, &error))
+  if (!tensorflow::register_op(path, without_gpu, &registration, &error))
     throw js_error(env, "COSFACE_TENSORFLOW", error, {"bindingPath"});
   last_registration& last = the_last_registration();
   const std::lock_guard lock(last.mutex);

@@ -5,7 +5,7 @@
 
 namespace cosface {
 
-// (bindingPath, gpu) -> { outcome, devices, gpuReason }: src/native/addon.ts.
+// (bindingPath, withoutGpu) -> { outcome, devices, gpuReason }: src/native/addon.ts.
 Napi::Value register_tensorflow_op(const Napi::CallbackInfo& info);
 
 // What the last registration in this process came to, { devices, gpuReason }; null before it.

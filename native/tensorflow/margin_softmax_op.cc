@@ -159,7 +159,8 @@ bool has_gpu(const tensorflow_api& api, std::string* reason) {
 
 }  // namespace
 
-bool register_op(const std::string& binding_path, bool gpu, registration* outcome, std::string* error) {
+bool register_op(const std::string& binding_path, const std::string& without_gpu, registration* outcome,
+                 std::string* error) {
   // Worker threads share one image of the addon, so this covers them all. A second copy of the addon in
   // another thread at the same instant is not covered; TensorFlow offers nothing to lock on.
   static std::mutex mutex;
@@ -168,8 +169,8 @@ bool register_op(const std::string& binding_path, bool gpu, registration* outcom
   size_t library = 0;
   if (!find_tensorflow_api(binding_path, &api, error) || !library_of(api, &library, error)) return false;
   if (!pin_module_of(&libraries, error)) return false;
-  std::string reason = "TensorFlow uses no GPU.";
-  gpu = gpu && has_gpu(api, &reason);
+  std::string reason = without_gpu;
+  const bool gpu = without_gpu.empty() && has_gpu(api, &reason);
   static_assert(max_libraries == 2);
   const auto register_ops = library == 0 ? register_in<0> : register_in<1>;
   if (!register_ops(gpu, &outcome->new_op, error)) return false;

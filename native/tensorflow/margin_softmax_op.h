@@ -16,9 +16,11 @@ struct registration {
 };
 
 // Registers the ops CosfaceMarginSoftmaxV1 and CosfaceMarginSoftmaxGradV1 in the TensorFlow library that the loaded
-// module `binding_path` (tfjs_binding.node) depends on: for the CPU, and where `gpu` asks for it and the CUDA library
-// finds a device, for the GPU. Elsewhere TensorFlow runs them on the CPU. May be called from any thread and any number
-// of times. Pins the addon: TensorFlow keeps pointers into it until the process ends. False with the reason in `error`.
-bool register_op(const std::string& binding_path, bool gpu, registration* outcome, std::string* error);
+// module `binding_path` (tfjs_binding.node) depends on: for the CPU, and for the GPU where the CUDA library finds one,
+// unless `without_gpu` says why none is wanted. Elsewhere TensorFlow runs them on the CPU. May be called from any
+// thread and any number of times. Pins the addon: TensorFlow keeps pointers into it until the process ends. False with
+// the reason in `error`.
+bool register_op(const std::string& binding_path, const std::string& without_gpu, registration* outcome,
+                 std::string* error);
 
 }  // namespace cosface::tensorflow

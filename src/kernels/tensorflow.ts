@@ -58,7 +58,8 @@ type KernelParams = Parameters<KernelFunc>[0];
 export function tensorflowKernels(addon: NativeAddon, { device }: Pick<DeviceChoice, 'device'>): KernelConfig[] {
   const { path, binding } = loadedBinding();
   const usesGpu = binding.isUsingGpuDevice();
-  const { devices, gpuReason } = addon.registerTensorflowOp(path, usesGpu && device !== 'cpu');
+  const withoutGpu = !usesGpu ? 'TensorFlow uses no GPU.' : device === 'cpu' ? "COSFACE_DEVICE is 'cpu'." : null;
+  const { devices, gpuReason } = addon.registerTensorflowOp(path, withoutGpu);
   if (!devices.includes('GPU')) explainCpu(device, usesGpu, gpuReason);
   return [
     { kernelName: MarginSoftmax, backendName: BACKEND, kernelFunc: marginSoftmax },

@@ -30,10 +30,10 @@ export interface NativeAddon {
   writeResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
   freeResident(handle: ResidentHandle): void;
   /**
-   * Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded: for the CPU, and where
-   * `gpu` asks for it and a GPU can be used, for the GPU.
+   * Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded: for the CPU, and for a GPU
+   * where one can be used, unless `withoutGpu` says why none is wanted.
    */
-  registerTensorflowOp(bindingPath: string, gpu: boolean): TensorflowRegistration;
+  registerTensorflowOp(bindingPath: string, withoutGpu: string | null): TensorflowRegistration;
   /** Flops per second of multiply-adds in registers: native/include/cosface/machine_rates.h. 0 where `isa` is not there. */
   fmaRate(request: { isa: Isa; precision?: Precision | undefined; threads: number; seconds: number }): number;
   /** Bytes per second that move through memory, two arrays read and one written; as above. */

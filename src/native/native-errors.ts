@@ -23,7 +23,8 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
     readResident: (handle, part, first, values) => translated(() => raw.readResident(handle, part, first, values)),
     writeResident: (handle, part, first, values) => translated(() => raw.writeResident(handle, part, first, values)),
     freeResident: (handle) => translated(() => raw.freeResident(handle)),
-    registerTensorflowOp: (bindingPath, gpu) => translated(() => raw.registerTensorflowOp(bindingPath, gpu)),
+    registerTensorflowOp: (bindingPath, withoutGpu) =>
+      translated(() => raw.registerTensorflowOp(bindingPath, withoutGpu)),
     fmaRate: (request) => translated(() => raw.fmaRate(request)),
     memoryRate: (request) => translated(() => raw.memoryRate(request)),
     releaseWorkspace: () => raw.releaseWorkspace(),

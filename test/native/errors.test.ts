@@ -122,6 +122,6 @@ describe('the addon, called by the kernels', () => {
     const shape = { batch: 1, classes: 1, dim: 1, gradients: true };
     for (const change of [{ batch: -1 }, { classes: 0 }, { dim: 0.5 }, { batch: 2 ** 40 }])
       expect(() => addon.plan({ ...shape, ...change })).toThrow('COSFACE_SHAPE');
-    expect(() => addon.registerTensorflowOp(3 as never, false)).toThrow('COSFACE_DTYPE: bindingPath');
+    expect(() => addon.registerTensorflowOp(3 as never, null)).toThrow('COSFACE_DTYPE: bindingPath');
   });
 });

@@ -78,7 +78,7 @@ napi_value to_value(napi_env env, const std::string& string) {
 napi_value register_op(napi_env env, napi_callback_info info) {
   cosface::tensorflow::registration outcome;
   std::string error;
-  if (!cosface::tensorflow::register_op(text(env, first_argument(env, info)), false, &outcome, &error))
+  if (!cosface::tensorflow::register_op(text(env, first_argument(env, info)), "not here", &outcome, &error))
     napi_throw_error(env, nullptr, error.c_str());
   return to_value(env, outcome.new_op ? "registered" : "already");
 }

@@ -91,7 +91,7 @@ class TensorflowOp : public testing::Test {
     reset_fake_tensorflow();
     tensorflow::registration outcome;
     std::string error;
-    ASSERT_TRUE(tensorflow::register_op(fake_tensorflow_path(), true, &outcome, &error)) << error;
+    ASSERT_TRUE(tensorflow::register_op(fake_tensorflow_path(), "", &outcome, &error)) << error;
     ASSERT_EQ(outcome.devices, (std::vector<std::string>{"CPU", "GPU"})) << outcome.gpu_reason;
   }
   void SetUp() override {

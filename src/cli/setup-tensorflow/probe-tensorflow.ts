@@ -45,7 +45,7 @@ const result = {
 if (addonPath) {
   const path = Object.keys(require.cache).find((key) => require.cache[key].exports === binding);
   try {
-    result.op = require(addonPath).registerTensorflowOp(path, result.usesGpu);
+    result.op = require(addonPath).registerTensorflowOp(path, result.usesGpu ? null : 'TensorFlow uses no GPU.');
   } catch (error) {
     result.op = { error: error.message };
   }

@@ -9,7 +9,7 @@ const require = createRequire(new URL('../../../.tensorflow-gpu/package.json', i
 const tf = require('@tensorflow/tfjs-node-gpu');
 const { binding } = tf.backend();
 const bindingPath = Object.keys(require.cache).find((path) => require.cache[path].exports === binding);
-const register = (addon) => require(addon).registerTensorflowOp(bindingPath, true);
+const register = (addon) => require(addon).registerTensorflowOp(bindingPath, null);
 
 if (isMainThread) {
   const addon = argv[2];
