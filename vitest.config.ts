@@ -2,6 +2,7 @@ import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config
 
 const needsBinary = ['test/native/**/*.test.ts'];
 const needsTensorflow = ['test/tensorflow/**/*.test.ts'];
+const needsEmulatedGpu = ['test/cuda/**/*.test.ts'];
 const needsTensorflowGpu = ['test/tensorflow-gpu/**/*.test.ts'];
 /** What holds for the op in every TensorFlow: on a machine with a GPU this runs there. */
 const everyTensorflow = ['test/tensorflow/margin-softmax-op.test.ts', 'test/tensorflow/permissions.test.ts'];
@@ -26,6 +27,16 @@ const config: ViteUserConfig = defineConfig({
           include: needsBinary,
           pool: 'forks',
           execArgv: ['--expose-gc', '--max-semi-space-size=1'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        // Forks: the tests set COSFACE_* variables, which the binary reads, and count what their process holds.
+        test: {
+          name: 'cuda',
+          include: needsEmulatedGpu,
+          pool: 'forks',
+          execArgv: ['--expose-gc'],
           testTimeout: 120_000,
         },
       },

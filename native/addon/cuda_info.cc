@@ -44,8 +44,10 @@ Napi::Object describe(Napi::Env env, const cosface_cuda_device_info& device) {
 std::string plan_text(const cosface_cuda_library& library, int32_t ordinal, const plan_request& request) {
   char text[1024];
   cosface_error error{};
+  cosface_margin_softmax_options options = request.options;
+  if (request.workspace_is_default) options.workspace_bytes = 0;
   const cosface_status status =
-      library.describe_plan(ordinal, &request.problem, &request.options, request.gradients, text, sizeof text, &error);
+      library.describe_plan(ordinal, &request.problem, &options, request.gradients, text, sizeof text, &error);
   return status == COSFACE_OK ? text : error.message;
 }
 

@@ -189,6 +189,7 @@ plan_request read_plan_request(const Napi::Value& value) {
   plan_request request;
   request.options = read_options(shape);
   request.gradients = read_flag(shape, "gradients");
+  request.workspace_is_default = shape.Get("workspaceBytes").IsUndefined();
   request.problem.batch = read_integer(shape.Get("batch"), "batch", -1, dimension_range);
   request.problem.classes = read_integer(shape.Get("classes"), "classes", -1, dimension_range);
   request.problem.dim = read_integer(shape.Get("dim"), "dim", -1, dimension_range);

@@ -30,6 +30,7 @@ struct plan_request {
   cosface_margin_softmax_problem problem{};  // dimensions only
   cosface_margin_softmax_options options{};
   bool gradients = false;
+  bool workspace_is_default = false;  // as in margin_softmax_call
 };
 
 plan_request read_plan_request(const Napi::Value& shape);

@@ -143,9 +143,9 @@ int64_t step_plan::kept_shifts_of_chunk() const { return chunk / tile->columns *
 step_plan choose_step_plan(const step_shape& shape, const cosface_margin_softmax_options& options,
                            const device_properties& device) {
   if (shape.dim > largest_dim)
-    throw failure(COSFACE_ERROR_SHAPE,
+    throw failure(COSFACE_ERROR_UNSUPPORTED,
                   "dim (D) is " + std::to_string(shape.dim) + ", expected at most " + std::to_string(largest_dim) +
-                      " on a GPU. Leave the device option out to use the CPU.",
+                      " on a GPU. Use device 'cpu' or 'auto'.",
                   "dim");
   step_plan plan{};
   plan.shape = shape;
