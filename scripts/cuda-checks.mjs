@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { prepare } from '../bench/cuda/prepare.mjs';
 import { readDeviceCode } from './cuda-device-code.mjs';
 import { compileByNvrtc } from './cuda-nvrtc.mjs';
-import { checkDeviceCode, checkFatbin, spellFaults } from './cuda-static-check.mjs';
+import { checkDeviceCode, checkFatbin, readBudgets, spellFaults } from './cuda-static-check.mjs';
 import {
   architecturesOf,
   BROUGHT_NVRTC,
@@ -19,7 +19,7 @@ import {
 import { buildCudaLibrary } from './set-up.mjs';
 import { bringToolkit } from './setup-cuda.mjs';
 import { inCi, root, run, StepError, skip, step } from './steps.mjs';
-import { findCmake } from './tools.mjs';
+import { findCmake, findCompiler } from './tools.mjs';
 
 const FOLDER = 'build-test/cuda';
 const LIBRARY = `${FOLDER}/Release/cosface_cuda.node`;
@@ -104,6 +104,21 @@ function checkSecondCompiler(toolkit) {
   return checkFatbin({ cuobjdump, version: NVRTC_VERSION }, join(root, compileByNvrtc(toolkit)));
 }
 
+/** The threads and the shared memory of budgets.json are those of the launches. */
+function checkLaunches() {
+  const program = `${FOLDER}/print-tensor-tiles`;
+  run(findCompiler(), ['-std=c++20', '-Inative', '-o', program, 'native/cuda/test/print_tensor_tiles.cc']);
+  const budgets = readBudgets();
+  const lines = output(join(root, program), []).trim().split('\n');
+  const faults = lines.filter((line) => {
+    const [name, threads, sharedBytes] = line.split(' ');
+    const budget = budgets[name];
+    return budget?.threads !== Number(threads) || budget.sharedBytes !== Number(sharedBytes);
+  });
+  if (faults.length > 0) throw new StepError(`launches that budgets.json has not so: ${faults.join('; ')}`);
+  return `${lines.length} kernels`;
+}
+
 /**
  * The script for the first machine with a GPU, from its shell to its page, with the emulated driver in a GPU's place: one test
  * of one program stands for all of them, which run elsewhere.
@@ -141,6 +156,7 @@ export async function checkCuda(testStep) {
   await testStep('CUDA library (cmake-js, -DCOSFACE_CUDA=ON)', () => buildCudaLibrary(FOLDER, toolkit));
   await testStep('what the CUDA library needs and shows', checkLibrary);
   await testStep('compiled CUDA kernels', () => checkFatbin(toolkit, join(root, FATBIN)));
+  await testStep('launches of the budgets', checkLaunches);
   await testStep('what the check of compiled kernels must refuse', () => checkTheCheck(toolkit));
   await testStep('rehearsal of the first run on a GPU', () => rehearseFirstRun(toolkit));
   if (inCi || existsSync(join(root, BROUGHT_NVRTC)))
