@@ -1,16 +1,22 @@
 import {
+  cast,
   clone,
   customGrad,
+  div,
   engine,
   type GradSaveFunc,
   keep,
+  maximum,
   mul,
   type NamedTensorMap,
+  notEqual,
+  scalar,
+  sum,
   type Tensor,
-  zerosLike,
+  tidy,
 } from '@tensorflow/tfjs-core';
-import { CosFaceError } from '../native/errors.js';
 import type { MarginSoftmaxAttrs, MarginSoftmaxGradAttrs } from './kernel-names.js';
+import { once, withTapeReleased } from './not-differentiable.js';
 
 /** The tensors of one call, by the kernel's input names; an input that is not given has no key. */
 export interface MarginSoftmaxTensors extends NamedTensorMap {
@@ -52,7 +58,9 @@ export interface MarginSoftmaxResult {
  *
  * `attrs.withGradients` is false; the tape decides.
  *
- * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`.
+ * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`. What goes back to
+ * `sampleWeights` and `sampleMargins` is dL / d (weighted loss of a sample), [N]: their owner makes a gradient of it,
+ * if one is wanted; see `perSampleInput`.
  */
 export function differentiableMarginSoftmax(
   executor: MarginSoftmaxExecutor,
@@ -66,12 +74,7 @@ export function differentiableMarginSoftmax(
   }
   const withGradients = attrs.reduction !== 'none' || speculation?.hold === true;
   const names = Object.keys(tensors).filter((name) => name !== 'labels');
-  const given: Tensor[] = names.map((name) => {
-    const tensor = tensors[name] as Tensor;
-    return name === 'embeddings' || name === 'weights'
-      ? tensor
-      : constantOf({ sources: [tensor], argument: name }, () => clone(tensor));
-  });
+  const given = names.map((name) => tensors[name] as Tensor);
   let targetCosine: Tensor | undefined;
   let prediction: Tensor | undefined;
 
@@ -87,12 +90,13 @@ export function differentiableMarginSoftmax(
       const recalled = Object.fromEntries(names.map((name, i) => [name, inputs[i] as Tensor])) as MarginSoftmaxTensors;
       recalled.labels = saved[gradients.length] as Tensor;
       const ready = saved.slice(0, gradients.length);
-      const [dEmbeddings, dWeights] = once(recalled, () =>
-        withTapeReleased(() => backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation })),
+      return once('a margin softmax loss', [...inputs, lossGradient], () =>
+        withTapeReleased(() => {
+          const both = backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation });
+          const perLoss = () => lossGradients(lossGradient, recalled, attrs);
+          return [...both, ...names.slice(2).map(perLoss)];
+        }),
       );
-      // What is not embeddings or weights went through `constantOf`, which answers for it.
-      const others = names.slice(2).map((name) => zerosLike(recalled[name] as Tensor));
-      return [dEmbeddings as Tensor, dWeights as Tensor, ...others];
     };
     return { value: outputs[0] as Tensor, gradFunc };
   });
@@ -126,60 +130,24 @@ function backward({ executor, tensors, attrs, ready, lossGradient, speculation }
   return ready.map((gradient) => (factor === 1 ? clone(gradient) : mul(gradient, factor)));
 }
 
+/** dL / d (weighted loss of a sample), [N]. */
+function lossGradients(
+  lossGradient: Tensor,
+  { labels, sampleWeights }: MarginSoftmaxTensors,
+  { reduction, ignoreLabel }: MarginSoftmaxGradAttrs,
+): Tensor {
+  if (reduction === 'none') return clone(lossGradient);
+  return tidy(() => {
+    const counted = cast(notEqual(labels, scalar(ignoreLabel, 'int32')), 'float32');
+    if (reduction === 'sum') return mul(counted, lossGradient);
+    const weighing = sampleWeights ? mul(counted, cast(notEqual(sampleWeights, 0), 'float32')) : counted;
+    return mul(counted, div(lossGradient, maximum(sum(weighing), 1)));
+  });
+}
+
 /** The value that all elements share, or `undefined`; 0 for no elements. */
 function commonValue(tensor: Tensor): number | undefined {
   const values = tensor.dataSync();
   const first = values[0] ?? 0;
   return values.every((value) => value === first) ? first : undefined;
-}
-
-/** Computes gradients such that differentiating them again fails, instead of taking them for constants. */
-function once(tensors: MarginSoftmaxTensors, compute: () => Tensor[]): Tensor[] {
-  if (!engine().isTapeOn()) return compute();
-  const { embeddings, weights } = tensors;
-  const gradients = compute();
-  const guard: Constant = { sources: [embeddings, weights], label: 'the gradient of a margin softmax loss' };
-  return gradients.map((gradient) => constantOf(guard, () => clone(gradient)));
-}
-
-/** What `constantOf` guards: an argument or a result by its public name, or anything else by a label. */
-export type Constant = { sources: Tensor[] } & ({ argument: string } | { label: string });
-
-/**
- * A tensor that depends on `sources` but must not be differentiated by them: going back through it throws
- * COSFACE_NOT_DIFFERENTIABLE, where a plain tensor would silently give no gradient.
- */
-export function constantOf(constant: Constant, compute: () => Tensor): Tensor {
-  return customGrad(() => ({
-    value: compute(),
-    gradFunc: () => withTapeReleased(() => notDifferentiable(constant)),
-  }))(...constant.sources);
-}
-
-function notDifferentiable(constant: Constant): never {
-  const argument = 'argument' in constant ? constant.argument : undefined;
-  throw new CosFaceError(
-    'COSFACE_NOT_DIFFERENTIABLE',
-    `${'label' in constant ? constant.label : argument} has no gradient here: only the loss is differentiable, once, by ` +
-      'embeddings and weights. Detach it from what you differentiate, for example by computing it outside the function ' +
-      'given to tf.grads.',
-    { argument },
-  );
-}
-
-/** Runs a part of a backward pass; should it throw, what the tape has saved is given back first. */
-function withTapeReleased<T>(compute: () => T): T {
-  try {
-    return compute();
-  } catch (error) {
-    releaseTape();
-    throw error;
-  }
-}
-
-/** The engine frees what a tape has saved only when the backward pass ends well. */
-function releaseTape(): void {
-  const { state } = engine();
-  if (state.gradientDepth > 0) return;
-  for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose();
 }

@@ -26,7 +26,7 @@ import {
 import type { GradientMode } from '../kernels/kernel-names.js';
 
 /** COSFACE_ANGLE_EPSILON of native/include/cosface/margin_softmax.h. */
-const ANGLE_EPSILON = 1e-4;
+export const ANGLE_EPSILON = 1e-4;
 
 /** Each margin is one number for all samples or a column [N, 1]. */
 export interface MarginColumns {

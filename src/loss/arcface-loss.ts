@@ -1,21 +1,28 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkNumber, checkOptionNames, M2_RANGE, optionNames } from './check-options.js';
-import { runLoss } from './run-margin-softmax.js';
-import type { Labels, LossOptions } from './types.js';
+import { checkChoice, checkNumber, checkOptionNames, M2_RANGE } from './check-options.js';
+import { familyOptionNames } from './family-options.js';
+import { runFamily } from './run-family.js';
+import type { Fallback, FamilyOptions, Labels } from './types.js';
 
-const NAMES = optionNames('margin');
+const NAMES = familyOptionNames('margin', 'fallback');
+export const FALLBACKS: readonly Fallback[] = ['continuous', 'none', 'easy', 'hard'];
 
-export interface ArcFaceLossOptions extends LossOptions {
+export interface ArcFaceLossOptions extends FamilyOptions {
   /**
    * m in s psi(t + m), in radians, in [0, pi]. Default 0.5, the paper's. `sampleMargins` replaces it; they lie in
    * [-pi, pi].
    */
   margin?: number | undefined;
+  /**
+   * What happens past t = pi - m, where cos(t + m) would turn and rise. `continuous` (default): psi, which goes on
+   * falling without a jump. `none`: cos(t + m) all the way, the paper's formula and insightface's. `hard`: cos t - m sin m
+   * there, falling with a jump. `easy`: cos(t + m) for t < pi / 2, cos t beyond, with a jump between.
+   */
+  fallback?: Fallback | undefined;
 }
 
 /**
- * ArcFace: an additive margin on the angle. Past t = pi - m, where cos(t + m) would turn and rise, psi goes on falling
- * without a jump.
+ * ArcFace: an additive margin on the angle, s psi(t + m). Where t + m passes pi, see `fallback`.
  *
  * The exact gradient carries the factor sin(t + m) / sin(t), large near t = 0; `gradient: 'detached'` drops it.
  *
@@ -33,5 +40,7 @@ export function arcFaceLoss(
 ): Tensor {
   checkOptionNames(options, NAMES);
   const m2 = checkNumber('margin', options.margin ?? 0.5, M2_RANGE);
-  return runLoss({ embeddings, weights, labels, options, margins: { m1: 1, m2, m3: 0, sampleMarginTerm: 'm2' } });
+  const fallback = checkChoice('fallback', options.fallback ?? 'continuous', FALLBACKS);
+  const margins = { m1: 1, m2, m3: 0, sampleMarginTerm: 'm2' } as const;
+  return runFamily({ embeddings, weights, labels, options, margins, fallback, label: 'arcFaceLoss' });
 }

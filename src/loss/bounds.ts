@@ -1,8 +1,7 @@
 import { warnOnce } from '../kernels/warn-once.js';
-import { checkNumber, type Range } from './check-options.js';
+import { COUNT_RANGE, checkNumber, type Range } from './check-options.js';
 import type { Margins } from './types.js';
 
-const COUNT_RANGE: Range = { holds: (v) => Number.isSafeInteger(v) && v >= 1, text: 'a whole number of at least 1' };
 const POSTERIOR_RANGE: Range = { holds: (v) => v > 0 && v < 1, text: 'a number in (0, 1)' };
 
 /** What `leastScale` is asked for. */

@@ -58,6 +58,42 @@ export function checkTensors(
   }
 }
 
+/** Embeddings and labels alone, for the losses between the samples of a batch. */
+export function checkBatch(embeddings: Tensor, labels: Labels): { labels: Tensor; made: Tensor[] } {
+  checkMatrix('embeddings', embeddings, '[N, D]');
+  const [batch, dim] = embeddings.shape as [number, number];
+  if (dim === 0) {
+    throw new CosFaceError(
+      'COSFACE_SHAPE',
+      `embeddings has shape [${embeddings.shape}], expected at least one column.`,
+      {
+        argument: 'embeddings',
+      },
+    );
+  }
+  const made: Tensor[] = [];
+  return { labels: labelTensor(labels, batch, made), made };
+}
+
+/** A float32 tensor of one dimension and a given length, such as a bias. */
+export function checkFloats(name: string, tensor: Tensor, shape: number[], why: string): Tensor {
+  if (!(tensor instanceof Tensor)) {
+    throw new CosFaceError(
+      'COSFACE_DTYPE',
+      `${name} is ${spell(tensor)}, expected a float32 tensor of shape [${shape}].`,
+      {
+        argument: name,
+      },
+    );
+  }
+  checkAlive(name, tensor);
+  checkDtype(name, tensor, 'float32', "Convert it with tf.cast(tensor, 'float32').");
+  if (tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i])) return tensor;
+  throw new CosFaceError('COSFACE_SHAPE', `${name} has shape [${tensor.shape}], expected [${shape}]${why}.`, {
+    argument: name,
+  });
+}
+
 function checkMatrix(name: string, tensor: Tensor, shape: string): void {
   if (!(tensor instanceof Tensor)) {
     throw new CosFaceError(

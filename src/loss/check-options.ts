@@ -21,6 +21,18 @@ export const SAMPLE_MARGIN_RANGES: Record<MarginTerm, Range> = {
   m3: { holds: (v) => Math.abs(v) <= 2, text: 'a number in [-2, 2]' },
 };
 const TOLERANCE_RANGE: Range = { holds: (v) => v >= 0 && v < 1, text: 'a number in [0, 1)' };
+/** Numbers that are only a share of something. */
+export const SHARE_RANGE: Range = TOLERANCE_RANGE;
+export const POSITIVE_RANGE: Range = { holds: (v) => v > 0 && Number.isFinite(v), text: 'a finite number above 0' };
+export const NONNEGATIVE_RANGE: Range = {
+  holds: (v) => v >= 0 && Number.isFinite(v),
+  text: 'a finite number of at least 0',
+};
+export const COUNT_RANGE: Range = {
+  holds: (v) => Number.isSafeInteger(v) && v >= 1,
+  text: 'a whole number of at least 1',
+};
+export const FINITE_RANGE: Range = { holds: Number.isFinite, text: 'a finite number' };
 const INT32_RANGE: Range = { holds: (v) => v === (v | 0), text: 'a whole number in [-2147483648, 2147483647]' };
 
 const COMMON_NAMES: Record<keyof LossOptions, true> = {
@@ -72,6 +84,12 @@ const REDUCTIONS = ['mean', 'sum', 'none'] as const;
 const GRADIENTS = ['exact', 'detached'] as const;
 const PRECISIONS = ['fp32', 'bf16-gradients', 'bf16'] as const;
 
+/** Throws COSFACE_OPTION_RANGE unless `value` is true or false; returns it. */
+export function checkBoolean(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw outOfRange(name, value, 'true or false');
+}
+
 /** The options common to all losses, checked and with their defaults. */
 export interface CheckedOptions {
   scale: number;
@@ -83,9 +101,9 @@ export interface CheckedOptions {
 }
 
 /** Checks the options common to all losses, apart from the per-sample ones, which need N. */
-export function checkCommonOptions(options: LossOptions): CheckedOptions {
+export function checkCommonOptions(options: LossOptions, defaultScale: number = 64): CheckedOptions {
   return {
-    scale: checkNumber('scale', options.scale ?? 64, SCALE_RANGE),
+    scale: checkNumber('scale', options.scale ?? defaultScale, SCALE_RANGE),
     reduction: checkChoice('reduction', options.reduction ?? 'mean', REDUCTIONS),
     ignoreLabel: checkNumber('ignoreLabel', options.ignoreLabel ?? -1, INT32_RANGE),
     gradient: checkChoice('gradient', options.gradient ?? 'exact', GRADIENTS),
@@ -94,7 +112,7 @@ export function checkCommonOptions(options: LossOptions): CheckedOptions {
   };
 }
 
-function outOfRange(name: string, value: unknown, requirement: string): CosFaceError {
+export function outOfRange(name: string, value: unknown, requirement: string): CosFaceError {
   return new CosFaceError('COSFACE_OPTION_RANGE', `${name} is ${spell(value)}, expected ${requirement}.`, {
     argument: name,
   });

@@ -1,5 +1,4 @@
 import {
-  abs,
   add,
   argMax,
   cast,
@@ -41,6 +40,7 @@ import {
   ownAngle,
 } from './apply-margin.js';
 import { checkValues } from './check-values.js';
+import { softplus } from './softplus.js';
 import { throughNormalisation, type UnitRows, unitRows } from './unit-rows.js';
 
 /** Elements of one N x (chunk of C) array. 2^22 float32 are 16 MiB, and about six of them live at a time. */
@@ -122,9 +122,15 @@ interface Pass {
 }
 
 function forward(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxGradAttrs, chunkElements: number): Pass {
-  checkValues(tensors, attrs);
-  const { embeddings, weights, sampleWeights } = tensors;
+  const { embeddings, weights, sampleWeights, sampleMargins } = tensors;
   const [batch, classes] = [embeddings.shape[0] as number, weights.shape[0] as number];
+  checkValues({
+    floats: { embeddings, weights, ...(sampleWeights && { sampleWeights }) },
+    labels: tensors.labels,
+    ignoreLabel: attrs.ignoreLabel,
+    ...{ classes, weights },
+    margins: sampleMargins ? [{ term: attrs.sampleMarginTerm, values: sampleMargins }] : [],
+  });
   const x = unitRows(embeddings);
   const w = unitRows(weights);
   const labels = column(tensors.labels);
@@ -202,20 +208,8 @@ function chunkOf({ x, w, labels, cosines }: Classes, { start, size }: Chunk): { 
 
 /** softplus(u), weighted; scalar or [N]. */
 function reduce(pass: Pass, attrs: MarginSoftmaxGradAttrs): Tensor {
-  const softplus = add(maximum(pass.excess, 0), log1pOf(exp(neg(abs(pass.excess)))));
-  const losses = mul(softplus, pass.weight);
+  const losses = mul(softplus(pass.excess), pass.weight);
   return attrs.reduction === 'none' ? squeeze(losses, [1]) : sum(mul(losses, share(pass, attrs)));
-}
-
-/**
- * log(1 + v) for v in [0, 1]. The wasm backend's Log1p adds the 1 first and so loses v; here the rounding of 1 + v
- * cancels between logarithm and quotient (Kahan's form).
- */
-function log1pOf(v: Tensor): Tensor {
-  const rounded = add(1, v);
-  const part = sub(rounded, 1);
-  const visible = greater(part, 0);
-  return where(visible, mul(log(rounded), div(v, where(visible, part, 1))), v);
 }
 
 /** d reduced loss / d (loss of a sample), [N, 1]. */

@@ -1,11 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkNumber, checkOptionNames, M3_RANGE, optionNames } from './check-options.js';
-import { runLoss } from './run-margin-softmax.js';
-import type { Labels, LossOptions } from './types.js';
+import { checkNumber, checkOptionNames, M3_RANGE } from './check-options.js';
+import { familyOptionNames } from './family-options.js';
+import { runFamily } from './run-family.js';
+import type { FamilyOptions, Labels } from './types.js';
 
-const NAMES = optionNames('margin');
+const NAMES = familyOptionNames('margin');
 
-export interface CosFaceLossOptions extends LossOptions {
+export interface CosFaceLossOptions extends FamilyOptions {
   /** m in s (cos(t) - m), in [0, 2]. Default 0.35, the paper's. `sampleMargins` replaces it; they lie in [-2, 2]. */
   margin?: number | undefined;
 }
@@ -19,8 +20,10 @@ export interface CosFaceLossOptions extends LossOptions {
  * @param weights - w, [C, D] float32, one row per class.
  * @param labels - y, [N] int32 tensor or array, each in [0, C) or `ignoreLabel`.
  * @param options - `scale` (64), `margin` (0.35), `reduction` ('mean'), `ignoreLabel` (-1), `sampleWeights`,
- * `sampleMargins`, `gradient`, `precision` ('fp32'), `gradientTolerance` (0); see `CosFaceLossOptions`.
- * @returns A scalar, or [N] with reduction `none`; float32, in nats. Differentiable by embeddings and weights.
+ * `sampleMargins`, `gradient`, `precision` ('fp32'), `gradientTolerance` (0) and `FamilyOptions`, among them
+ * `normalizeEmbeddings: false`, the paper's CosFace without feature normalisation; see `CosFaceLossOptions`.
+ * @returns A scalar, or [N] with reduction `none`; float32, in nats. Differentiable, once, by embeddings, weights,
+ * bias, sample weights and sample margins.
  * @throws {CosFaceError} As `marginSoftmax`.
  *
  * Source: Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018, eq. (4).
@@ -35,5 +38,6 @@ export function cosFaceLoss(
 ): Tensor {
   checkOptionNames(options, NAMES);
   const m3 = checkNumber('margin', options.margin ?? 0.35, M3_RANGE);
-  return runLoss({ embeddings, weights, labels, options, margins: { m1: 1, m2: 0, m3, sampleMarginTerm: 'm3' } });
+  const margins = { m1: 1, m2: 0, m3, sampleMarginTerm: 'm3' } as const;
+  return runFamily({ embeddings, weights, labels, options, margins, label: 'cosFaceLoss' });
 }

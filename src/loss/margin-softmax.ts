@@ -28,8 +28,8 @@ const TERMS = ['m1', 'm2', 'm3'] as const;
  * @param labels - y, [N] int32 tensor or array, each in [0, C) or `ignoreLabel`.
  * @param options - See `MarginSoftmaxOptions`: (m1, m2, m3) = (1, 0, 0) is NormFace, (1, 0, 0.35) CosFace,
  * (1, 0.5, 0) ArcFace, (4, 0, 0) SphereFace.
- * @returns Loss, target cosine and prediction. Only the loss is differentiable, by embeddings and weights; going back
- * through the others throws COSFACE_NOT_DIFFERENTIABLE.
+ * @returns Loss, target cosine and prediction. Only the loss is differentiable, once, by embeddings, weights,
+ * sample weights and sample margins; going back through the others, or twice, throws COSFACE_NOT_DIFFERENTIABLE.
  * @throws {CosFaceError} COSFACE_RANK, COSFACE_SHAPE, COSFACE_DTYPE, COSFACE_DISPOSED, COSFACE_OPTION_RANGE,
  * COSFACE_LABEL_RANGE, COSFACE_NOT_FINITE or COSFACE_MARGIN_RANGE; names the argument and what to do.
  *
@@ -47,8 +47,8 @@ export function marginSoftmax(
 }
 
 /** The margins among the options of `marginSoftmax`, checked and with their defaults. */
-export function checkMargins(options: MarginSoftmaxOptions): Margins {
-  checkOptionNames(options, NAMES);
+export function checkMargins(options: MarginSoftmaxOptions, names: ReadonlySet<string> = NAMES): Margins {
+  checkOptionNames(options, names);
   return {
     m1: checkNumber('m1', options.m1 ?? 1, M1_RANGE),
     m2: checkNumber('m2', options.m2 ?? 0, M2_RANGE),

@@ -1,9 +1,10 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkOptionNames, optionNames } from './check-options.js';
-import { runLoss } from './run-margin-softmax.js';
-import type { Labels, LossOptions } from './types.js';
+import { checkOptionNames } from './check-options.js';
+import { familyOptionNames } from './family-options.js';
+import { runFamily } from './run-family.js';
+import type { FamilyOptions, Labels } from './types.js';
 
-const NAMES = optionNames();
+const NAMES = familyOptionNames();
 
 /**
  * NormFace, the normalised softmax loss (NSL): softmax cross-entropy of scaled cosines, without a margin.
@@ -15,7 +16,8 @@ const NAMES = optionNames();
  * @example
  * const loss = normFaceLoss(x, w, y, { scale: 30 });
  */
-export function normFaceLoss(embeddings: Tensor, weights: Tensor, labels: Labels, options: LossOptions = {}): Tensor {
+export function normFaceLoss(embeddings: Tensor, weights: Tensor, labels: Labels, options: FamilyOptions = {}): Tensor {
   checkOptionNames(options, NAMES);
-  return runLoss({ embeddings, weights, labels, options, margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' } });
+  const margins = { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' } as const;
+  return runFamily({ embeddings, weights, labels, options, margins, label: 'normFaceLoss' });
 }

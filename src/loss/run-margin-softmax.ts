@@ -1,15 +1,16 @@
 import { clone, engine, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import type { MarginSoftmaxAttrs } from '../kernels/kernel-names.js';
 import {
-  constantOf,
   differentiableMarginSoftmax,
   type MarginSoftmaxResult,
   type Speculation,
 } from '../kernels/margin-softmax-gradient.js';
+import { constantOf, withTapeUnwound } from '../kernels/not-differentiable.js';
 import { warnOutOfBounds } from './bounds.js';
 import { checkTensors } from './check-arguments.js';
 import { type CheckedOptions, checkCommonOptions } from './check-options.js';
 import { chooseExecutor } from './choose-executor.js';
+import { withPerSampleGradients } from './per-sample-gradient.js';
 import type { Labels, LossOptions, MarginSoftmaxTensorResult, Margins } from './types.js';
 
 /** A call of any loss of the family, its own options already turned into margins. */
@@ -56,7 +57,10 @@ function run({
   const { tensors, made } = checkTensors(embeddings, weights, labels, options);
   warnOutOfBounds(attrs.scale, margins, weights.shape[0] as number, weights.shape[1] as number);
   try {
-    return differentiableMarginSoftmax(chooseExecutor(), tensors, attrs, speculation);
+    const executor = chooseExecutor();
+    return withTapeUnwound(() =>
+      differentiableMarginSoftmax(executor, withPerSampleGradients(executor, tensors, attrs), attrs, speculation),
+    );
   } finally {
     for (const tensor of made) tensor.dispose();
   }

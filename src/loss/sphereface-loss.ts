@@ -1,20 +1,23 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkNumber, checkOptionNames, M1_RANGE, optionNames } from './check-options.js';
-import { runLoss } from './run-margin-softmax.js';
-import type { Labels, LossOptions } from './types.js';
+import { checkNumber, checkOptionNames, M1_RANGE, NONNEGATIVE_RANGE } from './check-options.js';
+import { familyOptionNames } from './family-options.js';
+import { runFamily } from './run-family.js';
+import type { FamilyOptions, Labels } from './types.js';
 
-const NAMES = optionNames('margin');
+const NAMES = familyOptionNames('margin', 'lambda');
 
-export interface SphereFaceLossOptions extends LossOptions {
+export interface SphereFaceLossOptions extends FamilyOptions {
   /** m in s psi(m t), any number in (0, 16]. Default 4, the paper's. `sampleMargins` replaces it, in the same range. */
   margin?: number | undefined;
+  /** lambda in (lambda cos t + psi(m t)) / (1 + lambda), at least 0. Default 0; `annealedLambda` gives the papers' schedule. */
+  lambda?: number | undefined;
 }
 
 /**
  * SphereFace (A-Softmax) on normalised features: a multiplicative margin on the angle.
  *
- * The paper trains with the features' own length in place of a scale, and blends the margin in over time, because
- * m = 4 from the start is hard to learn; here, raise `margin` from 1 over the first epochs to the same end.
+ * The paper trains with the features' own length in place of a scale, which is `aSoftmaxLoss`, and blends the margin in
+ * over time with `lambda`, because m = 4 from the start is hard to learn.
  *
  * Arguments, result and errors as `cosFaceLoss`.
  *
@@ -31,5 +34,7 @@ export function sphereFaceLoss(
 ): Tensor {
   checkOptionNames(options, NAMES);
   const m1 = checkNumber('margin', options.margin ?? 4, M1_RANGE);
-  return runLoss({ embeddings, weights, labels, options, margins: { m1, m2: 0, m3: 0, sampleMarginTerm: 'm1' } });
+  const annealing = checkNumber('lambda', options.lambda ?? 0, NONNEGATIVE_RANGE);
+  const margins = { m1, m2: 0, m3: 0, sampleMarginTerm: 'm1' } as const;
+  return runFamily({ embeddings, weights, labels, options, margins, annealing, label: 'sphereFaceLoss' });
 }

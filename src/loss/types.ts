@@ -1,8 +1,9 @@
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import type { GradientMode, MarginTerm, Reduction } from '../kernels/kernel-names.js';
 import type { Precision } from '../native/addon.js';
+import type { Fallback, NegativesRule } from './class-loss.js';
 
-export type { GradientMode, MarginTerm, Precision, Reduction };
+export type { Fallback, GradientMode, MarginTerm, NegativesRule, Precision, Reduction };
 
 /** Class indices y, [N]: an int32 tensor or whole numbers. */
 export type Labels = Tensor | Int32Array | readonly number[];
@@ -21,9 +22,9 @@ export interface LossOptions {
   reduction?: Reduction | undefined;
   /** The label of samples that neither count nor get a gradient; an int32. Default -1. */
   ignoreLabel?: number | undefined;
-  /** A factor on each sample's loss, [N], finite. Default 1. Taken as constant. */
+  /** A factor on each sample's loss, [N], finite. Default 1. Differentiable, but for a mean's number of samples. */
   sampleWeights?: PerSample | undefined;
-  /** A margin for each sample, [N], which replaces the common one. Taken as constant. */
+  /** A margin for each sample, [N], which replaces the common one. Differentiable. */
   sampleMargins?: PerSample | undefined;
   /**
    * `exact` (default), or `detached`: drops the derivative of the margin function by the cosine, as insightface and
@@ -44,6 +45,28 @@ export interface LossOptions {
   gradientTolerance?: number | undefined;
 }
 
+/** What else a margin softmax may do; all off by default. What goes beyond the margins runs without a fused kernel yet. */
+export interface FamilyOptions extends LossOptions {
+  /** Part of each target that is spread evenly over all classes that count, in [0, 1). Default 0. */
+  labelSmoothing?: number | undefined;
+  /**
+   * Inter-class filtering: other classes with a cosine above this threshold, in (-1, 1], do not count for that sample:
+   * they are likely the same person under another label. Default: no filter. insightface's public version multiplies
+   * such a cosine by 0 instead, which leaves a logit of 0.
+   */
+  interclassFilter?: number | undefined;
+  /** Gives hard negatives, those above the target's margined cosine, more weight. Default: none. */
+  negatives?: NegativesRule | undefined;
+  /** K centres for each class, of which the nearest counts: weights is [C K, D], class c's rows are c K ... c K + K - 1. Default 1. */
+  subCenters?: number | undefined;
+  /** Whether embeddings enter as unit vectors. Default true; if false their length takes part and `scale` defaults to 1. */
+  normalizeEmbeddings?: boolean | undefined;
+  /** Whether centres enter as unit vectors. Default true. */
+  normalizeWeights?: boolean | undefined;
+  /** Added to the logits, [C] float32; differentiable. Default: none. */
+  bias?: Tensor | undefined;
+}
+
 /** The margins of s (psi(m1 t + m2) - m3), the logit of the sample's own class at the angle t. */
 export interface Margins {
   m1: number;
@@ -53,7 +76,10 @@ export interface Margins {
   sampleMarginTerm: MarginTerm;
 }
 
-/** The options of `marginSoftmax` and `marginSoftmaxLoss`. */
+/** The options of `marginSoftmaxLoss`. */
+export interface MarginSoftmaxLossOptions extends MarginSoftmaxOptions, FamilyOptions {}
+
+/** The options of `marginSoftmax`, and those of `marginSoftmaxLoss` on margins. */
 export interface MarginSoftmaxOptions extends LossOptions {
   /** Factor on the angle, in (0, 16]. Default 1. */
   m1?: number | undefined;

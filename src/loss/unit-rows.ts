@@ -46,3 +46,10 @@ export function throughNormalisation(gradient: Tensor, { rows, inverseNorm }: Un
   const along = sum(mul(gradient, rows), 1, true);
   return mul(sub(gradient, mul(along, rows)), inverseNorm);
 }
+
+/** The norms of the rows, [R, 1]; as safe from overflow as `unitRows`. */
+export function rowNorms(matrix: Tensor): Tensor {
+  const largest = max(abs(matrix), 1, true);
+  const scaled = div(matrix, where(greater(largest, 0), largest, 1));
+  return mul(sqrt(sum(square(scaled), 1, true)), largest);
+}

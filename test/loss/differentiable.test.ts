@@ -3,13 +3,26 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { arcFaceLoss } from '../../src/loss/arcface-loss.js';
+import { centerLoss } from '../../src/loss/center-loss.js';
 import { cosFaceLoss } from '../../src/loss/cosface-loss.js';
+import { magFaceLoss } from '../../src/loss/magface-loss.js';
 import { marginSoftmax } from '../../src/loss/margin-softmax.js';
 import { marginSoftmaxLoss } from '../../src/loss/margin-softmax-loss.js';
 import { normFaceLoss } from '../../src/loss/normface-loss.js';
+import { softmaxLoss } from '../../src/loss/softmax-loss.js';
 import { sphereFaceLoss } from '../../src/loss/sphereface-loss.js';
+import { tripletLoss } from '../../src/loss/triplet-loss.js';
 import { randomProblem, relativeError, tensorsOf } from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
+
+const WEIGHTED = { reduction: 'sum' as const, sampleWeights: [1, 2, 0.5, -1, 3, 0] };
+
+/** Central differences of a function of some numbers. */
+function differences(value: (at: number[]) => number, at: number[]): number[] {
+  const h = 1e-5;
+  const moved = (i: number, by: number) => value(at.map((v, k) => (k === i ? v + by : v)));
+  return at.map((_, i) => (moved(i, h) - moved(i, -h)) / (2 * h));
+}
 
 const base = randomProblem({ batch: 6, classes: 9, dim: 4, scale: 16 });
 
@@ -158,11 +171,59 @@ describe.each(['cpu', 'wasm'])('the losses on %s', (backend) => {
       (a: tf.Tensor) => tf.add(marginSoftmax(a, w, y).loss, tf.sum(marginSoftmax(a, w, y).targetCosine)),
     ],
     ['prediction', (a: tf.Tensor) => tf.sum(tf.cast(marginSoftmax(a, w, y).prediction, 'float32'))],
-    ['sampleWeights', (a: tf.Tensor) => cosFaceLoss(a, w, y, { sampleWeights: tf.sum(a, 1) })],
-    ['sampleMargins', (a: tf.Tensor) => arcFaceLoss(a, w, y, { sampleMargins: tf.mean(a, 1) })],
     [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => cosFaceLoss(b, w, y))(a))],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => softmaxLoss(b, w, y))(a))],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => softmaxLoss(b, w, y, { reduction: 'none' }))(a))],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => tripletLoss(b, y, { mining: 'all' }))(a))],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => centerLoss(b, w, y))(a))],
+    [undefined, (a: tf.Tensor) => tf.sum(tf.grad((b: tf.Tensor) => magFaceLoss(b, w, y, { leastNorm: 1e-3 }))(a))],
+    [
+      undefined,
+      (a: tf.Tensor) => {
+        const weights = (b: tf.Tensor) => cosFaceLoss(a, w, y, { sampleWeights: b });
+        return tf.sum(tf.grad(weights)(tf.ones([6])));
+      },
+    ],
+    // The gradient that comes from above belongs to what a gradient depends on, too.
+    [
+      undefined,
+      (a: tf.Tensor) => {
+        const scaled = (b: tf.Tensor) => tf.mul(tf.sum(a), cosFaceLoss(b, w, y));
+        return tf.sum(tf.grad(scaled)(tf.clone(x)));
+      },
+    ],
   ])('going back through %s throws instead of giving zeros', (argument, f) => {
     expect(() => tf.grad(f)(x)).toThrow(expect.objectContaining({ code: 'COSFACE_NOT_DIFFERENTIABLE', argument }));
+  });
+
+  test.each<[string, (m: number[]) => object, (m: number[]) => object]>([
+    ['m3', (m) => ({ sampleMargins: m }), (m) => ({ m3: 0, sampleMargins: m })],
+    [
+      'm2',
+      (m) => ({ sampleMargins: m, sampleMarginTerm: 'm2' as const }),
+      (m) => ({ sampleMargins: m, sampleMarginTerm: 'm2' as const }),
+    ],
+    [
+      'm1, weighted sum',
+      (m) => ({ m2: 0.1, sampleMargins: m, sampleMarginTerm: 'm1' as const, ...WEIGHTED }),
+      (m) => ({ m2: 0.1, sampleMargins: m, sampleMarginTerm: 'm1' as const, ...WEIGHTED }),
+    ],
+  ])('margins have the gradient of finite differences: %s', (_, options, inReference) => {
+    const margins = [0.3, 0.25, 0.5, 1.5, 2, 0.75];
+    const value = (m: number[]) => reference({ ...base, ...inReference(m) } as ReferenceProblem).reducedLoss;
+    const expected = differences(value, margins);
+    const loss = (m: tf.Tensor) => marginSoftmaxLoss(x, w, y, { scale: 16, ...options(margins), sampleMargins: m });
+    const gradient = tf.tidy(() => tf.grad(loss)(tf.tensor1d(margins)).dataSync());
+    expect(relativeError(gradient, expected)).toBeLessThan(1e-5);
+  });
+
+  test.each(['mean', 'sum', 'none'] as const)('weights have the gradient of finite differences: %s', (reduction) => {
+    const weights = [1, 0.5, 2, -1, 3, 0.25];
+    const value = (v: number[]) => reference({ ...base, m3: 0.35, reduction, sampleWeights: v }).reducedLoss;
+    const expected = differences(value, weights);
+    const loss = (v: tf.Tensor) => cosFaceLoss(x, w, y, { scale: 16, reduction, sampleWeights: v });
+    const gradient = tf.tidy(() => tf.grad(loss)(tf.tensor1d(weights)).dataSync());
+    expect(relativeError(gradient, expected)).toBeLessThan(1e-5);
   });
 
   test('what must not be differentiated may still be looked at', () => {
