@@ -1,7 +1,9 @@
 // The one program behind `npm run demo|test|build|bench`. Each does whatever set-up is missing, so that it works from
 // a fresh clone; what is up to date is left alone. Needs nothing but Node until the packages are there.
 import { spawnSync } from 'node:child_process';
-import { buildNative, buildTypescript, installPackages } from './set-up.mjs';
+import { findToolkit } from './cuda-toolkit.mjs';
+import { buildCudaLibraryBesideAddons, buildNative, buildTypescript, installPackages } from './set-up.mjs';
+import { setUpCuda } from './setup-cuda.mjs';
 import { root, step } from './steps.mjs';
 import { test } from './test.mjs';
 
@@ -9,6 +11,18 @@ async function setUp() {
   await step('packages', installPackages);
   await step('addon', buildNative);
   await step('JavaScript', buildTypescript);
+}
+
+/** `--cuda`: the CUDA library beside every addon there is, and a compiler for it where none is installed. */
+async function build(args) {
+  await setUp();
+  if (args.length === 0) return;
+  if (args.join() !== '--cuda') {
+    console.error('usage: npm run build [-- --cuda]');
+    process.exit(2);
+  }
+  await step('CUDA compiler', () => setUpCuda());
+  await step('CUDA library', () => buildCudaLibraryBesideAddons(findToolkit().toolkit));
 }
 
 /** The command line `cosface <command>` of this checkout; its exit status is ours. */
@@ -23,7 +37,7 @@ async function cosface(command, args) {
 }
 
 const COMMANDS = {
-  build: setUp,
+  build,
   demo: (args) => cosface('demo', args),
   bench: (args) => cosface('bench', args),
   test,

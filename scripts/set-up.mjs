@@ -1,13 +1,14 @@
 // From a fresh clone to something that runs: packages, native addon, JavaScript.
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buildUnlessCurrent } from './sources-stamp.mjs';
 import { root, run, runBin, StepError } from './steps.mjs';
 import { findCmake, findCompiler, findMake, findNodeHeaders, findPython } from './tools.mjs';
 
 const NODE_GYP_BINARY = 'build/Release/cosface.node';
 const CMAKE_BINARY = 'build-cmake/Release/cosface.node';
+const CUDA_FOLDER = 'build-cuda';
 const NATIVE_SOURCES = ['native', 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
 /** `cosface bench` is made of bench/; the lockfile decides which tsdown, and which packages, go into dist. */
 const TYPESCRIPT_SOURCES = ['src', 'bench', 'tsdown.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
@@ -68,6 +69,16 @@ export function buildCudaLibrary(folder, { nvcc }) {
       env: headersVariable(),
     });
   });
+}
+
+/** The addon looks for the library in its own folder. */
+export function buildCudaLibraryBesideAddons(toolkit) {
+  const outcome = buildCudaLibrary(CUDA_FOLDER, toolkit);
+  const addons = [NODE_GYP_BINARY, CMAKE_BINARY].filter((path) => existsSync(join(root, path)));
+  const folders = addons.map((path) => dirname(path));
+  for (const folder of folders)
+    copyFileSync(join(root, CUDA_FOLDER, 'Release/cosface_cuda.node'), join(root, folder, 'cosface_cuda.node'));
+  return `${outcome}, in ${folders.join(' and ')}`;
 }
 
 /** Builds the addon with what the machine has: node-gyp, or cmake-js where Python is missing. */

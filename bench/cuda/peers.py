@@ -141,8 +141,8 @@ def main():
         try:
             answer = getattr(session, command)(*arguments)
         except Exception as error:
-            short = str(error).splitlines()[0] if isinstance(error, torch.OutOfMemoryError) else traceback.format_exc()
-            answer = {"error": short}
+            out_of_memory = isinstance(error, torch.cuda.OutOfMemoryError)
+            answer = {"error": str(error).splitlines()[0] if out_of_memory else traceback.format_exc()}
         print(json.dumps(answer), file=answers, flush=True)
 
 

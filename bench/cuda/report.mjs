@@ -73,7 +73,7 @@ export function markdownOf({ emulated, date, commit, command, device, peak, peer
     '# First run on a GPU',
     emulated
       ? "**A rehearsal: no GPU. The kernels were executed under emulation, and the times are the emulator's.**"
-      : 'Every figure was measured on the device named here.',
+      : 'Figures were measured on the device named here, and on no other.',
     `${date}, commit ${commit}, \`${command}\``,
     device ? deviceLine(device) : 'No device was opened.',
     ...phases.flatMap(phaseLines),
