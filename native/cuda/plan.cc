@@ -127,6 +127,8 @@ void choose_chunks(step_plan& plan, const device_properties& device) {
       const int64_t per_chunk = exponential_bytes(plan) + (plan.tile ? plan.kept_shifts_of_chunk() * 4 : 0);
       const int64_t room = (plan.budget_bytes - least) / std::max<int64_t>(per_chunk, 1);
       if (plan.shape.gradients) plan.kept_chunks = std::clamp<int64_t>(room, 0, plan.chunks - 1);
+      // The general path holds one chunk's exponentials in any case.
+      if (plan.shape.gradients && plan.tile == nullptr && plan.chunks == 1) plan.kept_chunks = 1;
       return;
     }
   }

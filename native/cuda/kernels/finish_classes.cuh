@@ -31,7 +31,9 @@ __device__ inline int64_t first_not_below(const int32_t* ordered_labels, int64_t
 }
 
 __device__ inline target_range targets_of_class(const int32_t* ordered_labels, int64_t batch, int64_t c) {
-  return {first_not_below(ordered_labels, batch, c), first_not_below(ordered_labels, batch, c + 1)};
+  target_range range{first_not_below(ordered_labels, batch, c), 0};
+  for (range.end = range.first; range.end < batch && ordered_labels[range.end] == c;) range.end++;
+  return range;
 }
 
 // Feature d of the sum over a class's own samples of tau_i x^_i.

@@ -19,6 +19,12 @@ namespace cosface::cuda {
 constexpr double dominant_part = 1.0 / 64;
 constexpr double ln2 = 0.693147180559945309417;
 
+// 2^difference of two shifts, whole numbers of which the first is the lower; 0 below 2^-126, where nothing is left.
+__device__ inline float ratio_of_shifts(double lower, double shift) {
+  const int exponent = static_cast<int>(lower - shift);
+  return exponent < -126 ? 0 : bits_float(static_cast<uint32_t>(127 + exponent) << 23);
+}
+
 // What the negatives of one row add up to, at one shift.
 struct negatives {
   double sum, shift;
@@ -48,7 +54,7 @@ __device__ inline negatives join_partials(const finish_rows_params& p, int64_t i
   }
   for (int64_t part = 0; part < p.sum_parts; part++) {
     const row_partial& partial = partial_of(p, part, i);
-    if (partial.best_class >= 0) n.sum += partial.sum * exp2(n.shift - partial.shift);
+    if (partial.best_class >= 0) n.sum += partial.sum * ratio_of_shifts(n.shift, partial.shift);
   }
   return n;
 }
@@ -97,7 +103,7 @@ struct summed_parts {
       if (p.sum_parts == 1)
         sum += value;
       else if (p.partials[row_of_parts].best_class >= 0)
-        sum += value * exp2(shift - p.partials[row_of_parts].shift);
+        sum += value * ratio_of_shifts(shift, p.partials[row_of_parts].shift);
     }
     return sum;
   }

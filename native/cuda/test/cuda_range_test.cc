@@ -51,9 +51,12 @@ TEST(cuda_range, both_sides_of_the_switch_to_row_shifts) {
   }
 }
 
+// Rows that one negative dominates. Without its exponential from double in dw too, d_weights falls back to 2.6e-6.
+constexpr accuracy_tolerances dominated_tolerances{.gradients = 1.5e-6};
+
 TEST(cuda_range, confident_rows) {
   for (const double margin : {0.0, 0.35}) {
-    cuda_accuracy_group group(margin == 0 ? "confident, m=0" : "confident, m=0.35");
+    cuda_accuracy_group group(margin == 0 ? "confident, m=0" : "confident, m=0.35", dominated_tolerances);
     for (const double scale : {16.0, 30.0, 64.0})
       for (const int64_t classes : class_counts) {
         problem_data data = random_problem({13, classes, 64}, 21);

@@ -50,6 +50,7 @@ TEST(cuda_tensor, every_tile_kept_and_recomputed) {
         call.options.precision = COSFACE_PRECISION_BF16;
         call.options.workspace_bytes = budget;
         call.shared_bytes = t.shared_bytes;
+        call.multiprocessors = seed % 2 == 0 ? 1 : 6;
         const step_plan plan = plan_of(call);
         ASSERT_TRUE(plan.tile != nullptr && plan.tile->rows == t.rows && plan.tile->columns == t.columns);
         ASSERT_EQ(plan.kept_chunks, budget == 0 ? plan.chunks : 0);
