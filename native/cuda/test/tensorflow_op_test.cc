@@ -128,14 +128,14 @@ std::vector<named_problem> problems() {
           {"tensor cores", random_problem({33, 70, 64}, 3), tensor_cores}};
 }
 
-// What bf16 products may be off by at scale 16, for problems of this size; the kernels' own tests are the strict ones.
-constexpr double bf16_tolerance = 2e-2;
+// docs/cuda.md, section 1.
+constexpr double bf16_loss_tolerance = 1e-3, bf16_gradient_tolerance = 5e-3;
 
 void expect_gradients(const op_results& got, const reference_results& expected, const problem_data& data,
                       const cosface_margin_softmax_options& options) {
   const natural_sizes natural = natural_sizes_of(data, options, expected);
   const double tolerance =
-      options.precision == COSFACE_PRECISION_FP32 ? gradient_tolerance(options.scale) : bf16_tolerance;
+      options.precision == COSFACE_PRECISION_FP32 ? gradient_tolerance(options.scale) : bf16_gradient_tolerance;
   EXPECT_LE(relative_error(got.d_embeddings, expected.d_embeddings, natural.d_embeddings), tolerance);
   EXPECT_LE(relative_error(got.d_weights, expected.d_weights, natural.d_weights), tolerance);
 }
@@ -156,7 +156,7 @@ TEST_F(TensorflowOp, loss_and_gradients_are_those_of_the_reference) {
       const std::vector<double> loss =
           reduction == COSFACE_REDUCTION_NONE ? expected.loss : std::vector<double>{expected.reduced_loss};
       const bool exact = options.precision == COSFACE_PRECISION_FP32;
-      EXPECT_LE(relative_error(got.loss, loss, 0), exact ? loss_tolerance(options.scale) : bf16_tolerance);
+      EXPECT_LE(relative_error(got.loss, loss, 0), exact ? loss_tolerance(options.scale) : bf16_loss_tolerance);
       EXPECT_LE(relative_error(got.target_cosine, expected.target_cosine, 1), 1e-6);
       if (exact) {
         EXPECT_EQ(got.prediction, expected.prediction);
