@@ -45,7 +45,7 @@ opened open(const std::string& file) {
   std::string error;
   void* handle = open_library(file, &error);
   if (handle == nullptr)
-    return {file, nullptr, "there is no CUDA library: " + error + ". Build it: npm run build -- --cuda."};
+    return {file, nullptr, "there is no CUDA library: " + error + ". Build it: npx cosface build --cuda."};
   cosface_cuda_library_function* table = nullptr;
   if (!look_up(handle, COSFACE_CUDA_LIBRARY_SYMBOL, &table))
     return {file, nullptr, file + " is no CUDA library of cosface. Let COSFACE_CUDA_LIBRARY name one, or unset it."};

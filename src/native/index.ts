@@ -21,6 +21,7 @@ export { type ImpostorThresholdsOptions, impostorThresholds, impostorThresholdsA
 export { marginSoftmax } from './margin-softmax.js';
 export { marginSoftmaxAsync } from './margin-softmax-async.js';
 export type { MarginSoftmaxOptions, MarginSoftmaxResult } from './margin-softmax-options.js';
+export { releaseWorkspace } from './release-workspace.js';
 export {
   type ResidentStepOptions,
   type ResidentStepResult,

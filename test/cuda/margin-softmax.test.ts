@@ -1,5 +1,10 @@
 import { beforeAll, expect, test } from 'vitest';
-import { type MarginSoftmaxOptions, marginSoftmax, marginSoftmaxAsync } from '../../src/native/index.js';
+import {
+  type MarginSoftmaxOptions,
+  marginSoftmax,
+  marginSoftmaxAsync,
+  releaseWorkspace,
+} from '../../src/native/index.js';
 import { loadAddon } from '../../src/native/load.js';
 import { makeProblem, relativeError, seededRandom } from '../native/problem.js';
 import { marginSoftmaxReference, type ReferenceProblem } from '../native/reference.js';
@@ -92,20 +97,18 @@ describeEmulated("marginSoftmax({ device: 'cuda' }), emulated", () => {
   });
 
   test('what stays on the GPU between calls is given back by releaseWorkspace', () => {
-    const addon = loadAddon();
     marginSoftmax({ ...makeProblem({ batch: 20, classes: 200, dim: 24 }), device: 'cuda' });
     expect(freeBytes()).toBeLessThan(memoryBytes());
     const afterOne = freeBytes();
     for (let k = 0; k < 5; k++) marginSoftmax({ ...makeProblem({ batch: 20, classes: 200, dim: 24 }), device: 'cuda' });
     expect(freeBytes()).toBe(afterOne);
-    addon.releaseWorkspace();
+    releaseWorkspace();
     expect(freeBytes()).toBe(memoryBytes());
   });
 
   test("'auto' takes the GPU, and the CPU where COSFACE_DEVICE says so", () => {
-    const addon = loadAddon();
     const options = makeProblem({ batch: 20, classes: 200, dim: 24 });
-    addon.releaseWorkspace();
+    releaseWorkspace();
     process.env['COSFACE_DEVICE'] = 'cpu';
     marginSoftmax(options);
     expect(freeBytes()).toBe(memoryBytes());
