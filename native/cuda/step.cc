@@ -129,6 +129,9 @@ class step {
   cosface_margin_softmax_results& results_;
   std::byte* const workspace_;
   const double base2_scale_;
+  // Here and not where they are read, so that they outlive a copy that was queued before a failure.
+  first_faults faults_;
+  step_report report_;
   int64_t prepared_chunk_ = -1;  // whose unit rows are there
   bool zeros_counted_ = false;
 };
@@ -449,16 +452,14 @@ void step::finish_classes(const chunk& c) {
 }
 
 void step::read_report() {
-  first_faults faults;
-  step_report report;
-  queue_.copy_from_device(&faults, at<std::byte>(layout().faults), sizeof faults);
-  queue_.copy_from_device(&report, at<std::byte>(layout().report), sizeof report);
+  queue_.copy_from_device(&faults_, at<std::byte>(layout().faults), sizeof faults_);
+  queue_.copy_from_device(&report_, at<std::byte>(layout().report), sizeof report_);
   queue_.synchronize();
-  throw_faults(queue_, faults, {p_, weights_.ids}, o_);
-  results_.reduced_loss = report.reduced_loss;
-  results_.counted = report.counted;
-  results_.zero_embeddings = report.zero_embeddings;
-  results_.zero_weights = report.zero_weights;
+  throw_faults(queue_, faults_, {p_, weights_.ids}, o_);
+  results_.reduced_loss = report_.reduced_loss;
+  results_.counted = report_.counted;
+  results_.zero_embeddings = report_.zero_embeddings;
+  results_.zero_weights = report_.zero_weights;
 }
 
 }  // namespace
@@ -466,7 +467,14 @@ void step::read_report() {
 void run_step(queue& queue, const step_plan& plan, const device_problem& problem,
               const cosface_margin_softmax_options& options, cosface_margin_softmax_results& results,
               std::byte* workspace) {
-  step(queue, plan, problem, options, results, workspace).run();
+  step step(queue, plan, problem, options, results, workspace);
+  try {
+    step.run();
+  } catch (...) {
+    // The caller may give its memory to others now, where what was queued before the failure would still write.
+    static_cast<void>(queue.device().api().stream_synchronize(queue.stream()));
+    throw;
+  }
 }
 
 }  // namespace cosface::cuda

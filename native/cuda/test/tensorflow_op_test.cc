@@ -40,7 +40,7 @@ class tensorflow_device {
 
   op_device access() {
     return {"GPU",
-            {[this](size_t bytes) { return allocate(bytes); }, [this](void* memory) { free(memory); }},
+            {[this](size_t bytes) { return allocate(bytes); }, [this](void* memory) { retire(memory); }},
             [this](void* to, const void* from, size_t bytes) {
               require(driver_.copy_to_device(address_of(to), from, bytes, stream_));
             },
@@ -48,6 +48,12 @@ class tensorflow_device {
               require(driver_.copy_from_device(to, address_of(from), bytes, stream_));
               require(driver_.stream_synchronize(stream_));
             }};
+  }
+  void wait() const { require(driver_.context_synchronize()); }
+  void free_retired() {
+    wait();
+    for (void* memory : retired_) require(driver_.free(address_of(memory)));
+    retired_.clear();
   }
   // Blocks that are in use.
   int64_t blocks() const { return blocks_; }
@@ -66,10 +72,9 @@ class tensorflow_device {
     return reinterpret_cast<void*>(address);
   }
 
-  // TensorFlow's pool gives a block out again; the driver would wait for the device.
-  void free(void* memory) {
-    require(driver_.context_synchronize());
-    require(driver_.free(address_of(memory)));
+  // As TensorFlow's pool: without a wait for what is still queued.
+  void retire(void* memory) {
+    retired_.push_back(memory);
     --blocks_;
   }
 
@@ -77,6 +82,7 @@ class tensorflow_device {
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;
   int64_t blocks_ = 0;
+  std::vector<void*> retired_;
 };
 
 tensorflow_device& shared_device() {
@@ -99,6 +105,7 @@ class TensorflowOp : public testing::Test {
     handles_ = live_handles();
   }
   void TearDown() override {
+    shared_device().free_retired();
     EXPECT_EQ(shared_device().blocks(), blocks_) << "device memory left behind";
     EXPECT_EQ(live_handles(), handles_) << "statuses or tensors left behind";
   }
@@ -240,6 +247,23 @@ TEST_F(TensorflowOp, a_driver_that_fails_is_an_error_and_the_next_call_is_right)
     EXPECT_EQ(again.loss, expected.loss);
     EXPECT_EQ(again.d_weights, expected.d_weights);
   }
+}
+
+// TensorFlow gives the memory of a failed call to others, without a wait.
+TEST_F(TensorflowOp, a_call_that_failed_writes_nothing_afterwards) {
+  const problem_data data = random_problem({19, 37, 17}, 7);
+  const cosface_margin_softmax_options options = cos_face_options();
+  const fake_call call = call_of(gpu_, data, options);
+  setenv("COSFACE_EMULATOR_FAIL", "cuStreamSynchronize:2@1", 1);
+  const fake_outcome failed = run_fake_op("CosfaceMarginSoftmaxV1", gpu_.type, attributes_of(options, true), call);
+  unsetenv("COSFACE_EMULATOR_FAIL");
+  ASSERT_NE(failed.code, tensorflow::code_ok);
+  const fake_tensor& d_weights = failed.outputs.at(4);
+  const std::vector<float> others(d_weights.bytes() / sizeof(float), 7);
+  gpu_.copy_in(d_weights.memory.get(), others.data(), d_weights.bytes());
+  EXPECT_EQ(values_of<float>(gpu_, d_weights), others);
+  shared_device().wait();
+  EXPECT_EQ(values_of<float>(gpu_, d_weights), others);
 }
 
 }  // namespace cosface::test
