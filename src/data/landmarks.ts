@@ -24,11 +24,11 @@ export async function readLandmarks(list: string): Promise<Map<string, Landmarks
   for await (const { text, place } of textLines(list)) {
     const fields = text.trim().split(text.includes('\t') ? /\t+/ : /\s+/);
     const coordinates = fields.slice(-COORDINATES).map(Number);
-    const path = plainPath(fields.slice(0, -COORDINATES).join(' '), place);
-    const wrong = coordinates.find((value) => !(Math.abs(value) <= FARTHEST));
-    if (wrong !== undefined || fields.length <= COORDINATES) {
-      throw dataError('COSFACE_LIST', place, `expected a path and ten numbers, x and y of five landmarks.`);
+    const wrong = coordinates.some((value) => !(Math.abs(value) <= FARTHEST));
+    if (wrong || fields.length <= COORDINATES) {
+      throw dataError('COSFACE_LIST', place, 'expected a path and ten numbers, x and y of five landmarks.');
     }
+    const path = plainPath(fields.slice(0, -COORDINATES).join(' '), place);
     if (all.has(path)) throw dataError('COSFACE_LIST', place, `${path} comes twice. Remove one.`);
     all.set(path, landmarksOf(coordinates));
   }
