@@ -26,7 +26,7 @@ export function featureRows(names: readonly string[]): FeatureRows {
       if (row !== undefined) return row;
       byStem ??= groupByStem(names);
       const path = bare(name);
-      const rows = (byStem.get(stem(path)) ?? []).filter((candidate) => meets(bare(names[candidate] as string), path));
+      const rows = nearest(byStem.get(stem(path)) ?? [], (row) => bare(names[row] as string), path);
       if (rows.length > 1)
         throw ambiguous(
           name,
@@ -62,9 +62,18 @@ function stem(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Whether one path is the other's end. */
-export function meets(a: string, b: string): boolean {
-  return a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
+/** Rows of that very path, else those that end with it, else those that it ends with. */
+function nearest(rows: readonly number[], pathOf: (row: number) => string, path: string): number[] {
+  const ways = [
+    (candidate: string) => candidate === path,
+    (candidate: string) => candidate.endsWith(`/${path}`),
+    (candidate: string) => path.endsWith(`/${candidate}`),
+  ];
+  for (const meets of ways) {
+    const found = rows.filter((row) => meets(pathOf(row)));
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 function ambiguous(name: string, meant: readonly string[], place: FilePlace): Error {

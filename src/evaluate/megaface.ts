@@ -184,7 +184,7 @@ function isRoundRank(rank: number): boolean {
 function verify({ probes, identities, distractors }: MegaFaceProblem, options: MegaFaceOptions) {
   const { falseAcceptRates, level, threads } = options;
   const impostor = probes.rows * distractors.rows;
-  const curve = curveRates(impostor);
+  const curve = curveRates(impostor, Math.max(...falseAcceptRates));
   const rates = [...falseAcceptRates, ...curve];
   const laxest = falseAcceptRates.find((far) => far * impostor > MOST_KEPT);
   if (laxest !== undefined)
@@ -217,9 +217,12 @@ function verify({ probes, identities, distractors }: MegaFaceProblem, options: M
   };
 }
 
-/** Ten rates a decade, from one false accept to as many as are kept. */
-function curveRates(impostor: number): number[] {
-  const [low, high] = [Math.log10(1 / impostor), Math.log10(Math.min(1, MOST_KEPT / impostor))];
+/** What a curve may keep beyond the rates that were asked for: a rate of 1e-2 costs six times one of 1e-4. */
+const CURVE_KEPT = 1 << 16;
+
+/** Ten rates a decade, from one false accept to the laxest rate asked for. */
+function curveRates(impostor: number, laxest: number): number[] {
+  const [low, high] = [Math.log10(1 / impostor), Math.log10(Math.min(1, Math.max(laxest, CURVE_KEPT / impostor)))];
   const steps = Math.max(1, Math.ceil(10 * (high - low)));
   return Array.from({ length: steps + 1 }, (_, k) => Math.min(1, 10 ** (low + ((high - low) * k) / steps)));
 }
