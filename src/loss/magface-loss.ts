@@ -19,6 +19,8 @@ import {
   sub,
   sum,
   type Tensor,
+  zeros,
+  zerosLike,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from '../kernels/differentiable.js';
 import { checkTensors } from './check-arguments.js';
@@ -164,6 +166,14 @@ function normPenalty(
     inputs: tensors.sampleWeights ? ['embeddings', 'sampleWeights'] : ['embeddings'],
     reduced: reduction !== 'none',
     compute: ({ embeddings, labels, sampleWeights }, withGradients, lossGradient) => {
+      if (labels.size === 0)
+        return {
+          loss: zeros(reduction === 'none' ? [0] : []),
+          gradients: {
+            embeddings: zerosLike(embeddings),
+            ...(sampleWeights && { sampleWeights: zerosLike(sampleWeights) }),
+          },
+        };
       const { norm, direction } = clippedNorms(embeddings, range);
       const column = (tensor: Tensor) => reshape(tensor, [-1, 1]);
       const counted = cast(notEqual(column(labels), scalar(ignoreLabel, 'int32')), 'float32');
