@@ -42,7 +42,7 @@ export async function prepareFace(request: FaceRequest, preparation: FacePrepara
     'decoded' in source ? source.decoded : (await decodeImage(source.encoded, name, { width, height })).pixels;
   const input = augmentation
     ? augmentFace({ width, height, pixels: decoded }, augmentation, seededRandom(seed))
-    : Float32Array.from(decoded);
+    : new Float32Array(decoded);
   const factor = 1 / DIVISORS[normalisation];
   for (let at = 0; at < input.length; at++) input[at] = ((input[at] as number) - 127.5) * factor;
   return { input, decoded };
