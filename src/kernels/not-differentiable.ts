@@ -55,6 +55,18 @@ function releaseTape(): void {
   for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose();
 }
 
+/** Computes what has no part in the gradient, without leaving anything on the tape. */
+export function offTape<T>(compute: () => T): T {
+  const { state } = engine();
+  // As inside a kernel, where the engine records nothing.
+  state.kernelDepth++;
+  try {
+    return compute();
+  } finally {
+    state.kernelDepth--;
+  }
+}
+
 /**
  * Runs a part of a forward pass that may put more than one node on the tape; should it throw, what those nodes have
  * saved is given back, which the engine does only for a tape that is gone through.

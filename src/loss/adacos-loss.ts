@@ -1,4 +1,5 @@
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
+import { offTape } from '../kernels/not-differentiable.js';
 import {
   COUNT_RANGE,
   checkCommonOptions,
@@ -78,7 +79,7 @@ type Call = Pick<Parameters<typeof runMarginSoftmax>[0], 'embeddings' | 'weights
 function nextScale(call: Call, { ignoreLabel, precision }: LossOptions, scale: number): number {
   const options = { ignoreLabel, precision, scale, reduction: 'none' as const };
   const { ignoreLabel: ignored } = checkCommonOptions(options);
-  const { loss, targetCosine, prediction } = runMarginSoftmax({ ...call, options });
+  const { loss, targetCosine, prediction } = offTape(() => runMarginSoftmax({ ...call, options }));
   const losses = loss.dataSync();
   const cosines = targetCosine.dataSync();
   const labels = call.labels as { dataSync?(): ArrayLike<number> } & ArrayLike<number>;

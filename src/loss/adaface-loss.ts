@@ -1,4 +1,5 @@
-import { dispose, type Tensor, tensor1d } from '@tensorflow/tfjs-core';
+import { dispose, type Tensor, tensor1d, tidy } from '@tensorflow/tfjs-core';
+import { offTape } from '../kernels/not-differentiable.js';
 import {
   checkCommonOptions,
   checkNumber,
@@ -71,8 +72,8 @@ export function adaFaceLoss(
   if (state) checkState(state);
   const counted = batchStatistics(embeddings, weights, labels, ignoreLabel).norms.map(clipNorm);
   const next = movedState(counted, state, momentum);
-  const norms = rowNorms(embeddings);
-  const quality = Array.from(norms.dataSync(), (norm) => {
+  const norms = offTape(() => tidy(() => rowNorms(embeddings).dataSync()));
+  const quality = Array.from(norms, (norm) => {
     const spread = (clipNorm(norm) - next.mean) / (next.deviation + 1e-3);
     return Math.min(1, Math.max(-1, concentration * spread));
   });
@@ -90,7 +91,7 @@ export function adaFaceLoss(
     if (state) Object.assign(state, next);
     return loss;
   } finally {
-    dispose([norms, margins.m2, margins.m3]);
+    dispose([margins.m2, margins.m3]);
   }
 }
 

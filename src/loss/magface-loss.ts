@@ -5,6 +5,7 @@ import {
   clone,
   customGrad,
   div,
+  isFinite as finite,
   greaterEqual,
   lessEqual,
   logicalAnd,
@@ -19,10 +20,12 @@ import {
   sub,
   sum,
   type Tensor,
+  where,
   zeros,
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { differentiable } from '../kernels/differentiable.js';
+import { withTapeUnwound } from '../kernels/not-differentiable.js';
 import { checkTensors } from './check-arguments.js';
 import {
   type CheckedOptions,
@@ -93,23 +96,30 @@ export function magFaceLoss(
   const regularizer = checkNumber('regularizer', options.regularizer ?? 35, NONNEGATIVE_RANGE);
   const { tensors, made } = checkTensors(embeddings, weights, labels, options);
   try {
-    const rise = (largestMargin - leastMargin) / (range.largest - range.least);
-    const margins = normMargins(embeddings, range, (norm) => add(leastMargin, mul(rise, sub(norm, range.least))), rise);
-    const { sampleWeights } = tensors;
-    const perSample = { ...(sampleWeights && { sampleWeights }), sampleMargins: margins };
-    const loss = runLoss({
-      ...{ embeddings, weights, labels: tensors.labels, options: { ...options, ...perSample } },
-      margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm2' },
+    return withTapeUnwound(() => {
+      const rise = (largestMargin - leastMargin) / (range.largest - range.least);
+      const margins = normMargins(
+        embeddings,
+        range,
+        (norm) => add(leastMargin, mul(rise, sub(norm, range.least))),
+        rise,
+      );
+      made.push(margins);
+      const { sampleWeights } = tensors;
+      const perSample = { ...(sampleWeights && { sampleWeights }), sampleMargins: margins };
+      const loss = runLoss({
+        ...{ embeddings, weights, labels: tensors.labels, options: { ...options, ...perSample } },
+        margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm2' },
+      });
+      if (regularizer === 0) return loss;
+      const inputs = { embeddings, labels: tensors.labels, ...(sampleWeights && { sampleWeights }) };
+      const penalty = normPenalty(inputs, range, regularizer, common);
+      made.push(loss, penalty);
+      return customGrad(() => ({ value: add(loss, penalty), gradFunc: (dy: Tensor) => [clone(dy), clone(dy)] }))(
+        loss,
+        penalty,
+      );
     });
-    made.push(margins);
-    if (regularizer === 0) return loss;
-    const inputs = { embeddings, labels: tensors.labels, ...(sampleWeights && { sampleWeights }) };
-    const penalty = normPenalty(inputs, range, regularizer, common);
-    made.push(loss, penalty);
-    return customGrad(() => ({ value: add(loss, penalty), gradFunc: (dy: Tensor) => [clone(dy), clone(dy)] }))(
-      loss,
-      penalty,
-    );
   } finally {
     for (const tensor of made) tensor.dispose();
   }
@@ -124,7 +134,9 @@ function checkRange(options: MagFaceLossOptions): NormRange {
 
 /** Norms within the range, and x / |x| where they are inside it, 0 where they were clipped. */
 function clippedNorms(embeddings: Tensor, { least, largest }: NormRange): { norm: Tensor; direction: Tensor } {
-  const norm = rowNorms(embeddings);
+  const lengths = rowNorms(embeddings);
+  // The loss refuses embeddings that are not finite, and names them; their margins must not get in the way.
+  const norm = where(finite(lengths), lengths, least);
   const inside = cast(logicalAnd(greaterEqual(norm, least), lessEqual(norm, largest)), 'float32');
   return { norm: clipByValue(norm, least, largest), direction: mul(unitRows(embeddings).rows, inside) };
 }
