@@ -13,17 +13,12 @@
 
 #include "cuda/kernels/prepare_rows.cuh"
 #include "cuda/kernels/projection.cuh"
+#include "cuda/kernels/shifts.cuh"
 
 namespace cosface::cuda {
 
 constexpr double dominant_part = 1.0 / 64;
 constexpr double ln2 = 0.693147180559945309417;
-
-// 2^difference of two shifts, whole numbers of which the first is the lower; 0 below 2^-126, where nothing is left.
-__device__ inline float ratio_of_shifts(double lower, double shift) {
-  const int exponent = static_cast<int>(lower - shift);
-  return exponent < -126 ? 0 : bits_float(static_cast<uint32_t>(127 + exponent) << 23);
-}
 
 // What the negatives of one row add up to, at one shift.
 struct negatives {
@@ -54,7 +49,7 @@ __device__ inline negatives join_partials(const finish_rows_params& p, int64_t i
   }
   for (int64_t part = 0; part < p.sum_parts; part++) {
     const row_partial& partial = partial_of(p, part, i);
-    if (partial.best_class >= 0) n.sum += partial.sum * ratio_of_shifts(n.shift, partial.shift);
+    if (partial.best_class >= 0) n.sum += partial.sum * ratio_of_shifts(static_cast<float>(n.shift), partial.shift);
   }
   return n;
 }
@@ -93,7 +88,7 @@ __device__ inline int32_t prediction_of(const negatives& n, float target_seen, i
 struct summed_parts {
   const finish_rows_params& p;
   int64_t i;
-  double shift;
+  float shift;
 
   __device__ double operator()(int64_t d) const {
     double sum = 0;
@@ -118,7 +113,7 @@ __device__ inline void write_d_embedding(const finish_rows_params& p, int64_t i,
       target < 0 ? 0 : state.target_factor * inverse_of_norm(squared_norm_by_warp(target_row, p.dim));
   const double per_corrected =
       n.corrected_class < 0 ? 0 : (n.exact - n.seen) * inverse_of_norm(squared_norm_by_warp(corrected_row, p.dim));
-  const summed_parts parts{p, i, n.shift};
+  const summed_parts parts{p, i, static_cast<float>(n.shift)};
   const auto of_negatives = [&](int64_t d) {
     return state.negative_factor * (parts(d) + per_corrected * corrected_row[d]);
   };

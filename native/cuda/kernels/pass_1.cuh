@@ -16,6 +16,7 @@
 //   barriers four a tile: tile there, vote, P there, tile free
 #pragma once
 
+#include "cuda/kernels/shifts.cuh"
 #include "cuda/kernels/tensor_product.cuh"
 
 namespace cosface::cuda {
@@ -188,7 +189,7 @@ struct pass_1 {
     const bool lower = best > no_logit && best > largest_exponent - shift;
     const float next = lower ? first_exponent - ceilf(best) : shift;
     shared.shifts[row] = next;
-    shared.scales[row] = lower ? gpu::exp2_approximate(next - shift) : 1;
+    shared.scales[row] = lower ? ratio_of_shifts(next, shift) : 1;
   }
 
   __device__ void exponentiate(const typename tile::score_registers& logits) {
@@ -269,7 +270,7 @@ struct pass_1 {
     row_partial next{whole.sum, shared.shifts[row], whole.best, whole.best_class, 0};
     shared.scales[row] = 0;
     if (!p.first_chunk) {
-      shared.scales[row] = gpu::exp2_approximate(next.shift - partial.shift);
+      shared.scales[row] = ratio_of_shifts(next.shift, partial.shift);
       next.sum += partial.sum * shared.scales[row];
       if (partial.best >= next.best) {  // earlier chunks have lower classes
         next.best = partial.best;
