@@ -45,7 +45,7 @@ constexpr unsigned no_order = 1;  // __tsan_switch_to_fiber_no_sync
 
 // Fibres of earlier blocks. ThreadSanitizer has at most some 8000 threads, and says nothing of a race with one whose
 // number another thread has got since: so they go as late as they can.
-constexpr int most_retired = 4096;
+constexpr int most_retired = 2048;
 void* retired[most_retired];
 int next_retired;
 

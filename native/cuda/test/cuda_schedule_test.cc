@@ -44,9 +44,11 @@ device_call whole_call(const problem_shape& shape, uint64_t seed, int64_t budget
   return call;
 }
 
-TEST(cuda_schedule, general_path) {
-  for (const int64_t dim : {2, 70})
-    for (const int64_t budget : {int64_t{0}, int64_t{1}}) expect_same_bits(whole_call({9, 20, dim}, 1, budget));
+TEST(cuda_schedule, general_path) { expect_same_bits(whole_call({9, 20, 70}, 1, 0)); }
+
+#if !defined(COSFACE_SANITIZE_thread)
+TEST(cuda_schedule, general_path_in_chunks) {
+  for (const int64_t dim : {2, 70}) expect_same_bits(whole_call({9, 20, dim}, 1, 1));
 }
 
 TEST(cuda_schedule, general_path_with_a_shift_per_row) {
@@ -71,13 +73,17 @@ TEST(cuda_schedule, tensor_cores) {
       }
 }
 
-// Shifts of rows are lowered again and again.
+#endif
+
+// Two buffers used again, and shifts of rows lowered again and again.
 TEST(cuda_schedule, tensor_cores_with_logits_that_rise) {
-  device_call call = whole_call({20, 260, 64}, 4, 1);
+  constexpr int64_t classes = 190;
+  device_call call = whole_call({20, classes, 64}, 4, 1);
+  call.multiprocessors = 1;
   call.options.precision = COSFACE_PRECISION_BF16;
-  for (int64_t c = 0; c < 260; c++)
+  for (int64_t c = 0; c < classes; c++)
     for (int64_t d = 0; d < 64; d++)
-      call.data.weight(c)[d] += static_cast<float>(c - 130) * 0.04f * call.data.embedding(c % 20)[d];
+      call.data.weight(c)[d] += static_cast<float>(c - classes / 2) * 0.04f * call.data.embedding(c % 20)[d];
   expect_same_bits(call);
 }
 
