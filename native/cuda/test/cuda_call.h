@@ -25,7 +25,7 @@ struct device_call {
   bool gradients = true;
   bool d_embeddings = true;
   int64_t shared_bytes = hopper_shared_bytes;
-  int multiprocessors = 1;  // few parts of dx, and so long sweeps
+  int multiprocessors = 1;                          // few parts of dx, and so long sweeps
   const std::vector<int32_t>* class_ids = nullptr;  // then data.shape.classes is their count
 };
 
