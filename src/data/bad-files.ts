@@ -18,8 +18,6 @@ const MOST_NAMED = 100;
 /** Keeps account of images that cannot be used. */
 export class BadFiles {
   readonly policy: BadFilePolicy;
-  /** The first hundred. */
-  readonly named: readonly BadFile[];
   readonly #named: BadFile[] = [];
   readonly #names = new Set<string>();
   #most: number;
@@ -27,8 +25,12 @@ export class BadFiles {
   /** @param most - with 'skip', how many may be bad before it is an error all the same. Default: any number. */
   constructor(policy: BadFilePolicy, most: number = Number.POSITIVE_INFINITY) {
     this.policy = policy;
-    this.named = this.#named;
     this.#most = most;
+  }
+
+  /** The first hundred that were met, by name: photos are worked on side by side, and in which order is chance. */
+  get named(): readonly BadFile[] {
+    return this.#named.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** How many images are bad; one that is met in every epoch counts once. */
@@ -56,7 +58,7 @@ export class BadFiles {
   /** A line for the end of a run, and one for each of the first `most`; empty where all went well. */
   summary(most = 10): string {
     if (this.count === 0) return '';
-    const shown = this.#named.slice(0, most).map(({ reason }) => `  ${reason}`);
+    const shown = this.named.slice(0, most).map(({ reason }) => `  ${reason}`);
     const rest = this.count - shown.length;
     const images = this.count === 1 ? '1 image' : `${this.count} images`;
     return [`${images} could not be used:`, ...shown, ...(rest > 0 ? [`  and ${rest} more`] : [])].join('\n');
