@@ -81,6 +81,13 @@ int64_t held_exponentials(const step_plan& plan) {
   return plan.kept_chunks + one_at_a_time;
 }
 
+// At most 2^61, which no budget holds: all chunks of the largest shape would be 2^64.
+int64_t held_bytes(const step_plan& plan) {
+  constexpr int64_t most = int64_t{1} << 61;
+  const int64_t held = held_exponentials(plan), each = exponential_bytes(plan);
+  return each > 0 && held > most / each ? most : held * each;
+}
+
 step_layout lay_out(const step_plan& plan) {
   const int64_t rows = plan.padded_batch, dim = plan.padded_dim, tiles = plan.chunk / tile;
   const bool gradients = plan.shape.gradients, general = plan.tile == nullptr;
@@ -108,7 +115,7 @@ step_layout lay_out(const step_plan& plan) {
   l.tile_best = at.take(where(general, tiles * rows), 4);
   l.tile_best_class = at.take(where(general, tiles * rows), 4);
   l.redo_classes = at.take(where(gradients && general, plan.chunk), 4);
-  l.exponentials = at.take(where(gradients, held_exponentials(plan) * exponential_bytes(plan)), 1);
+  l.exponentials = at.take(where(gradients, held_bytes(plan)), 1);
   l.kept_shifts = at.take(where(!general, general ? 0 : plan.kept_chunks * plan.kept_shifts_of_chunk()), 4);
   l.bytes = at.offset;
   return l;

@@ -87,7 +87,13 @@ driver_state& state() {
   return *instance;
 }
 
-thread_local std::vector<CUcontext> context_stack;
+// Without a destructor: objects with static storage close their contexts when this thread's own are gone already.
+struct current_contexts {
+  static constexpr int most = 64;
+  CUcontext contexts[most];
+  int depth;
+};
+thread_local constinit current_contexts context_stack{};
 
 enum class needs {
   nothing,
@@ -110,7 +116,7 @@ int refusal(const char* function, needs need) {
   if (need == needs::nothing) return result_ok;
   if (!state().is_initialised) return result_not_initialized;
   if (state().context_error != result_ok) return state().context_error;
-  if (need == needs::context && context_stack.empty()) return result_invalid_context;
+  if (need == needs::context && context_stack.depth == 0) return result_invalid_context;
   return result_ok;
 }
 
@@ -122,7 +128,7 @@ int driver_call(const char* function, needs need, const action& act) {
   return act();
 }
 
-int current_device() { return context_stack.back()->device; }
+int current_device() { return context_stack.contexts[context_stack.depth - 1]->device; }
 
 // ---- Work
 
@@ -381,15 +387,16 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
 int cuCtxPushCurrent_v2(CUcontext context) {
   return driver_call("cuCtxPushCurrent_v2", needs::initialised, [&] {
     if (context == nullptr || context->retained == 0) return result_invalid_context;
-    context_stack.push_back(context);
+    if (context_stack.depth == current_contexts::most) return result_invalid_value;
+    context_stack.contexts[context_stack.depth++] = context;
     return result_ok;
   });
 }
 
 int cuCtxPopCurrent_v2(CUcontext* context) {
   return driver_call("cuCtxPopCurrent_v2", needs::context, [&] {
-    *context = context_stack.back();
-    context_stack.pop_back();
+    *context = context_stack.contexts[context_stack.depth - 1];
+    context_stack.depth--;
     return result_ok;
   });
 }
@@ -401,7 +408,7 @@ int cuCtxSynchronize() {
 int cuModuleLoadData(CUmodule* module, const void* image) {
   return driver_call("cuModuleLoadData", needs::context, [&] {
     if (!is_image(image)) return result_invalid_image;
-    *module = new CUmod_st{context_stack.back(), {}};
+    *module = new CUmod_st{context_stack.contexts[context_stack.depth - 1], {}};
     state().modules.insert(*module);
     return result_ok;
   });
