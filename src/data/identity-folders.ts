@@ -18,7 +18,8 @@ export interface IdentityFolderOptions {
  * One folder an identity, images in it: `root/Name/any.jpg`. Names sort by their code units, on every machine alike;
  * hidden files and files of other kinds are passed over, and counted in `notes`.
  *
- * @throws {CosFaceError} COSFACE_DATA: there is no such folder, or no image in it; COSFACE_PATH: a link leads out of it.
+ * @throws {CosFaceError} COSFACE_FILE: there is no such folder; COSFACE_DATA: no image is in it; COSFACE_PATH: a link
+ * leads out of it.
  * @example const faces = await openIdentityFolders('photos', { minimumImages: 3 });
  */
 export async function openIdentityFolders(folder: string, options: IdentityFolderOptions = {}): Promise<FaceSet> {
@@ -49,7 +50,7 @@ export async function openIdentityFolders(folder: string, options: IdentityFolde
 
 async function listFolder(folder: string): Promise<Dirent[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
-    throw fileError('COSFACE_DATA', folder, cause);
+    throw fileError(folder, cause);
   });
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

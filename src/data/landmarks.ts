@@ -1,6 +1,6 @@
 import { dataError } from './data-error.js';
 import { plainPath } from './path-inside.js';
-import { textLines } from './text-lines.js';
+import { contentLines } from './text-lines.js';
 
 /** A place in an image: pixels from the middle of its top left pixel, which is (0, 0). */
 export type Point = readonly [x: number, y: number];
@@ -17,11 +17,11 @@ const FARTHEST = 1e6;
  * Reads a list of landmarks: `path x1 y1 ... x5 y5` a line, between tabs or blanks.
  *
  * @returns Landmarks by path, made plain as `plainPath` does.
- * @throws {CosFaceError} COSFACE_LIST or COSFACE_PATH with file and line.
+ * @throws {CosFaceError} COSFACE_LIST or COSFACE_PATH with file and line; COSFACE_FILE.
  */
 export async function readLandmarks(list: string): Promise<Map<string, Landmarks>> {
   const all = new Map<string, Landmarks>();
-  for await (const { text, place } of textLines(list)) {
+  for (const { text, place } of contentLines({ file: list })) {
     const fields = text.trim().split(text.includes('\t') ? /\t+/ : /\s+/);
     const coordinates = fields.slice(-COORDINATES).map(Number);
     const wrong = coordinates.some((value) => !(Math.abs(value) <= FARTHEST));

@@ -3,7 +3,7 @@ import { dataError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { fileFaceSet, type NamedIdentity, noteLikeNames, withEnoughImages } from './file-face-set.js';
 import { plainPath, Root } from './path-inside.js';
-import { type TextLine, textLines } from './text-lines.js';
+import { contentLines, type TextLine } from './text-lines.js';
 
 const IMAGE_END = /\.(jpe?g|png|webp|p[gp]m)$/i;
 
@@ -21,7 +21,7 @@ export interface ListFileOptions {
  * Labels are given in the order of the numbers, or of the names' first lines; a note says where numbers had gaps.
  * A path that comes twice for one identity counts once, and is noted.
  *
- * @throws {CosFaceError} COSFACE_LIST or COSFACE_PATH with file and line.
+ * @throws {CosFaceError} COSFACE_LIST or COSFACE_PATH with file and line; COSFACE_FILE.
  * @example const faces = await openListFile('lists/train.txt', { root: 'images' });
  */
 export async function openListFile(list: string, options: ListFileOptions = {}): Promise<FaceSet> {
@@ -40,7 +40,7 @@ async function readList(list: string, notes: string[]): Promise<Map<string, Name
   /** Path to the name and line that had it. */
   const seen = new Map<string, { name: string; line: number }>();
   let repeated = 0;
-  for await (const line of textLines(list)) {
+  for (const line of contentLines({ file: list })) {
     const { path, name } = readLine(line);
     const before = seen.get(path);
     if (before && before.name !== name) {

@@ -20,7 +20,7 @@ export interface OpenFacesOptions {
  */
 export async function openFaces(path: string, options: OpenFacesOptions = {}): Promise<FaceSet> {
   const status = await stat(path).catch((cause) => {
-    throw fileError('COSFACE_DATA', path, cause);
+    throw fileError(path, cause);
   });
   if (status.isDirectory()) return openIdentityFolders(path, options);
   if (/\.rec$/i.test(path)) return openRecordSet(path);

@@ -1,13 +1,13 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { dataError, fileError } from './data-error.js';
+import { type DataPlace, dataError, fileError } from './data-error.js';
 
 /**
  * A path from a list, made plain: `/` between parts, no `.` parts.
  *
  * @throws {CosFaceError} COSFACE_PATH if it is absolute, leads out of its root by `..`, or no file can bear it.
  */
-export function plainPath(listed: string, place: string): string {
+export function plainPath(listed: string, place: DataPlace): string {
   const refuse = (what: string) =>
     dataError('COSFACE_PATH', place, `path ${JSON.stringify(listed)} ${what}. Give it relative to the root.`);
   if (listed === '' || listed.includes('\0')) throw refuse('names no file');
@@ -32,14 +32,14 @@ export class Root {
     try {
       return new Root(folder, await realpath(folder));
     } catch (cause) {
-      throw fileError('COSFACE_DATA', folder, cause);
+      throw fileError(folder, cause);
     }
   }
 
   /**
    * The true path of a file or folder below the root, links followed.
    *
-   * @throws {CosFaceError} COSFACE_PATH if it lies outside; COSFACE_DATA if it is not there.
+   * @throws {CosFaceError} COSFACE_PATH if it lies outside; COSFACE_FILE if it is not there.
    */
   async resolve(path: string): Promise<string> {
     const plain = plainPath(path, this.folder);
@@ -48,7 +48,7 @@ export class Root {
     try {
       real = await realpath(join(this.#real, plain));
     } catch (cause) {
-      throw fileError('COSFACE_DATA', place, cause);
+      throw fileError(place, cause);
     }
     const way = relative(this.#real, real);
     if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {

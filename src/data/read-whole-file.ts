@@ -9,7 +9,7 @@ import { type DataErrorCode, dataError, fileError } from './data-error.js';
  */
 export async function readWholeFile(path: string, most: number, code: DataErrorCode): Promise<Uint8Array> {
   const file = await open(path, 'r').catch((cause) => {
-    throw fileError(code, path, cause);
+    throw fileError(path, cause);
   });
   try {
     const status = await file.stat();
@@ -26,7 +26,7 @@ export async function readWholeFile(path: string, most: number, code: DataErrorC
     return bytes;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
-    throw fileError(code, path, cause);
+    throw fileError(path, cause);
   } finally {
     await file.close();
   }

@@ -30,7 +30,7 @@ export class RecordFile {
 
   static async open(path: string): Promise<RecordFile> {
     const file = await open(path, 'r').catch((cause) => {
-      throw fileError('COSFACE_RECORD', path, cause);
+      throw fileError(path, cause);
     });
     const status = await file.stat();
     if (status.isFile() && status.size > 0) return new RecordFile(path, status.size, file);
@@ -99,7 +99,7 @@ export class RecordFile {
   async #bytes(offset: number, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     const { bytesRead } = await this.#file.read(bytes, 0, length, offset).catch((cause) => {
-      throw fileError('COSFACE_RECORD', this.path, cause);
+      throw fileError(this.path, cause);
     });
     if (bytesRead < length) throw this.#refuse(offset, 'the file ends earlier than it did when it was opened');
     return bytes;

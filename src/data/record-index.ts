@@ -1,5 +1,5 @@
 import { dataError } from './data-error.js';
-import { textLines } from './text-lines.js';
+import { contentLines } from './text-lines.js';
 
 /** Where each key's record begins, by ascending key. */
 export class RecordIndex {
@@ -32,13 +32,13 @@ export class RecordIndex {
  * Reads an .idx file: `key<TAB>byte offset` a line, in any order.
  *
  * @param recordBytes - the size of its .rec file, which offsets must lie within.
- * @throws {CosFaceError} COSFACE_RECORD with file and line.
+ * @throws {CosFaceError} COSFACE_RECORD with file and line; COSFACE_FILE.
  */
 export async function readRecordIndex(path: string, recordBytes: number): Promise<RecordIndex> {
   const keys = new NumberList();
   const offsets = new NumberList();
   let ascending = true;
-  for await (const { text, place } of textLines(path, 'COSFACE_RECORD')) {
+  for (const { text, place } of contentLines({ file: path }, 'COSFACE_RECORD')) {
     const [, key, offset] = /^(\d{1,15})\s+(\d{1,15})\s*$/.exec(text) ?? [];
     if (key === undefined || offset === undefined) {
       throw dataError('COSFACE_RECORD', place, `'${text.slice(0, 80)}' is not of the form 'key<TAB>byte offset'.`);

@@ -27,7 +27,8 @@ const HEADERS_AT_ONCE = 64;
  * are read as they are asked for. Labels are the classes that the headers name, in ascending order and without gaps;
  * an identity's name is that class.
  *
- * @throws {CosFaceError} COSFACE_RECORD: a file is missing, cut off or damaged, or a length in it cannot be.
+ * @throws {CosFaceError} COSFACE_FILE: a file is missing; COSFACE_RECORD: one is cut off or damaged, or a length in it
+ * cannot be.
  * @example const faces = await openRecordSet('faces_webface_112x112/train.rec');
  */
 export async function openRecordSet(path: string): Promise<FaceSet> {

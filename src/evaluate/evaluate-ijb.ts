@@ -1,5 +1,5 @@
+import { dataError, type FilePlace } from '../data/data-error.js';
 import { cosineScores } from './cosine-pairs.js';
-import { dataError, type FilePlace } from './data-error.js';
 import { checkPooling } from './evaluate-ytf.js';
 import { falseAcceptRates, type IjbEvaluation } from './evaluation.js';
 import { featureRows } from './feature-rows.js';

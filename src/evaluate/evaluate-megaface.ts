@@ -1,5 +1,5 @@
+import { dataError } from '../data/data-error.js';
 import { CosFaceError } from '../native/errors.js';
-import { dataError } from './data-error.js';
 import { falseAcceptRates, type MegaFaceEvaluation } from './evaluation.js';
 import { type FeatureList, readFeatureList } from './feature-list.js';
 import { bare, featureRows } from './feature-rows.js';

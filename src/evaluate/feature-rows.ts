@@ -1,4 +1,4 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
 
 const IMAGE_END = /\.(jpe?g|png|webp|pgm|ppm|bmp|gif|tiff?|avif)$/i;
 

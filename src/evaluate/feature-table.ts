@@ -1,4 +1,4 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
 import type { FeatureList } from './feature-list.js';
 import { isFolder, readFeatureFolder } from './read-feature-folder.js';
 import { type FeatureMatrix, readNpy, requireFinite } from './read-npy.js';

@@ -1,6 +1,6 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
+import { type TextLine, textLines } from '../data/text-lines.js';
 import type { NamedPair } from './named-pair.js';
-import { type TextLine, textLines } from './text-lines.js';
 
 /**
  * LFW's pairs.txt: a line `folds<tab>n` (or only `n`: one fold, as in pairsDevTrain.txt), then for each fold n lines
@@ -52,7 +52,7 @@ function imageOf(name: string, number: string): string {
   return `${name}/${name}_${number.padStart(4, '0')}`;
 }
 
-function wrong({ text, number }: TextLine, place: FilePlace, what: string): Error {
+function wrong({ text, number }: Omit<TextLine, 'place'>, place: FilePlace, what: string): Error {
   return dataError(
     'COSFACE_DATA',
     { ...place, line: number },

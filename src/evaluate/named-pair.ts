@@ -1,5 +1,5 @@
+import { dataError, type FilePlace } from '../data/data-error.js';
 import type { Pairs } from './cosine-pairs.js';
-import { dataError, type FilePlace } from './data-error.js';
 
 /** A pair as a list has it. */
 export interface NamedPair {

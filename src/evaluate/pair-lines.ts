@@ -1,6 +1,6 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
+import { textLines } from '../data/text-lines.js';
 import type { NamedPair } from './named-pair.js';
-import { textLines } from './text-lines.js';
 
 const ANSWERS: Readonly<Record<string, boolean>> = { '1': true, '0': false, true: true, false: false, '-1': false };
 

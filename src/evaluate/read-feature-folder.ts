@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { dataError, type FilePlace, fileError } from './data-error.js';
+import { dataError, type FilePlace, fileError } from '../data/data-error.js';
 import { type FeatureMatrix, type FeatureType, requireFinite } from './read-npy.js';
 
 /** Rows, columns, bytes of a row or value, and type of an OpenCV matrix. */

@@ -1,5 +1,5 @@
+import type { FilePlace } from '../data/data-error.js';
 import { CosFaceError } from '../native/errors.js';
-import type { FilePlace } from './data-error.js';
 import type { EvaluatedFiles } from './evaluation.js';
 import { type FeatureList, readFeatureList } from './feature-list.js';
 import { countZeroRows, type FeatureTable, type FlipRule, readMatrix, withFlipped } from './feature-table.js';

@@ -1,4 +1,4 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
 import type { ResolvedPairs } from './named-pair.js';
 
 /** @throws {CosFaceError} COSFACE_DATA unless there are genuine and impostor pairs. */

@@ -1,6 +1,6 @@
-import { dataError, type FilePlace } from './data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
+import { textLines } from '../data/text-lines.js';
 import type { NamedPair } from './named-pair.js';
-import { textLines } from './text-lines.js';
 
 /**
  * YouTube Faces' splits.txt: lines `fold, number, name/video, name/video, 1 or 0`, with or without a line of headings.

@@ -7,7 +7,7 @@ import { readLandmarks } from '../../src/data/landmarks.js';
 import { openListFile } from '../../src/data/list-file.js';
 import { openFaces } from '../../src/data/open-faces.js';
 import { plainPath } from '../../src/data/path-inside.js';
-import { textLines } from '../../src/data/text-lines.js';
+import { contentLines } from '../../src/data/text-lines.js';
 import { CosFaceError } from '../../src/native/errors.js';
 import { refusal, temporaryFolder } from './made-images.js';
 
@@ -109,7 +109,7 @@ test.each([
     code: 'COSFACE_LIST',
   },
   { text: 'a.jpg\n', says: 'has no identity', code: 'COSFACE_LIST' },
-  { text: 'a\0b 1\n', says: 'has a NUL', code: 'COSFACE_LIST' },
+  { text: 'a\0b 1\n', says: 'has a zero byte', code: 'COSFACE_LIST' },
   { text: '# nothing\n', says: 'it has no images', code: 'COSFACE_DATA' },
   { text: `${'x'.repeat(200_000)} 1\n`, says: 'longer than 65536', code: 'COSFACE_LIST' },
 ])('a list is refused: $says', async ({ text, says, code }) => {
@@ -151,7 +151,7 @@ test('lines come whole however the chunks of a file fall', async () => {
   const expected = Array.from({ length: 9000 }, (_, i) => `zeile ${'ü'.repeat(i % 17)} ${i}`);
   writeFileSync(join(folder, 'long.txt'), expected.join('\r\n'));
   const found: string[] = [];
-  for await (const { text } of textLines(join(folder, 'long.txt'))) found.push(text);
+  for (const { text } of contentLines({ file: join(folder, 'long.txt') })) found.push(text);
   expect(found).toEqual(expected);
 });
 

@@ -2,12 +2,12 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { textLines } from '../../src/data/text-lines.js';
 import { readFeatureList } from '../../src/evaluate/feature-list.js';
 import { featureRows } from '../../src/evaluate/feature-rows.js';
 import { readLfwPairs } from '../../src/evaluate/lfw-pairs.js';
 import type { NamedPair } from '../../src/evaluate/named-pair.js';
 import { readPairLines } from '../../src/evaluate/pair-lines.js';
-import { textLines } from '../../src/evaluate/text-lines.js';
 import { readYtfPairs } from '../../src/evaluate/ytf-pairs.js';
 import { temporaryFolder } from './feature-files.js';
 

@@ -176,7 +176,7 @@ function writeFace(target: string, encoded: Uint8Array): void {
   try {
     replaceFile(target, encoded);
   } catch (cause) {
-    throw fileError('COSFACE_DATA', dirname(target), cause);
+    throw fileError(dirname(target), cause);
   }
 }
 
