@@ -59,7 +59,8 @@ export function runNativeTests({
   try {
     // By default CTest keeps 1 KiB of what a passing program says, and with it not its count of cases.
     const wholeOutput = ['--test-output-size-passed', '1000000', '--test-output-size-failed', '1000000'];
-    run('ctest', ['--test-dir', folder, ...select, '--output-on-failure', ...wholeOutput, '--output-junit', junit]);
+    const output = ['--output-on-failure', ...wholeOutput, '--output-junit', junit];
+    run('ctest', ['--test-dir', folder, ...select, '--parallel', jobs, ...output]);
   } finally {
     if (existsSync(junit)) addTestCounts(countCases(readFileSync(junit, 'utf8')));
   }
