@@ -7,6 +7,7 @@ const config: UserConfig = defineConfig({
     'cli/main': 'src/cli/main.ts',
     'data/index': 'src/data/index.ts',
     'data/face-worker': 'src/data/face-worker.ts',
+    'models/index': 'src/models/index.ts',
     'tfjs-node-compat': 'src/kernels/restore-is-null-or-undefined.ts',
   },
   format: 'esm',

@@ -1,4 +1,4 @@
-import { replaceFile } from './replace-file.js';
+import { replaceFile } from '../files/replace-file.js';
 
 /** Writes a command's figures for programs to read; `-` is standard output. */
 export function writeJson(target: string, figures: unknown): void {

@@ -11,9 +11,9 @@ import { openIdentityFolders } from '../../data/identity-folders.js';
 import { type Landmarks, readLandmarks } from '../../data/landmarks.js';
 import { OrderedTasks } from '../../data/ordered-tasks.js';
 import type { RgbImage } from '../../data/rgb-image.js';
+import { replaceFile } from '../../files/replace-file.js';
 import { CosFaceError } from '../../native/errors.js';
 import { createImageProgress } from '../image-progress.js';
-import { replaceFile } from '../replace-file.js';
 import { writeJson } from '../write-json.js';
 
 export interface AlignSettings {

@@ -16,8 +16,8 @@ import {
   shapeContest,
   suiteContests,
 } from '../../../bench/loss/suites.js';
+import { replaceFile } from '../../files/replace-file.js';
 import { backendInfo } from '../../native/backend-info.js';
-import { replaceFile } from '../replace-file.js';
 
 interface LossOptions {
   batch?: number;

@@ -3,8 +3,8 @@ import { evaluate } from '../../evaluate/evaluate.js';
 import type { Evaluation } from '../../evaluate/evaluation.js';
 import { evaluationPictures } from '../../evaluate/evaluation-pictures.js';
 import type { EvaluateRequest } from '../../evaluate/request.js';
+import { replaceFile } from '../../files/replace-file.js';
 import { renderPng } from '../render-png.js';
-import { replaceFile } from '../replace-file.js';
 import { writeJson } from '../write-json.js';
 import { describeEvaluation } from './describe-evaluation.js';
 
