@@ -1,4 +1,7 @@
+export { BACKBONES, type BackboneName, type BackboneOptions, backbone } from './backbone.js';
 export { embedPixels } from './embed-pixels.js';
+export { type IResNetDepth, type IResNetOptions, iResNet } from './iresnet.js';
+export { type MobileFaceNetOptions, mobileFaceNet } from './mobilefacenet.js';
 export {
   type FlipPooling,
   featureSize,
@@ -8,3 +11,4 @@ export {
   type ModelThreshold,
 } from './model-description.js';
 export { type FaceModel, loadModelFolder, readModelDescription, saveModelFolder } from './model-folder.js';
+export { type SphereFaceDepth, type SphereFaceNetOptions, sphereFaceNet } from './sphereface-net.js';
