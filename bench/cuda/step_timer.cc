@@ -278,7 +278,14 @@ class loaded_step {
 
   cosface_margin_softmax_problem problem_of(const float* embeddings, const float* weights,
                                             const int32_t* labels) const {
-    return {shape_.batch, shape_.classes, shape_.dim, embeddings, weights, labels, nullptr, nullptr, nullptr};
+    cosface_margin_softmax_problem problem{};
+    problem.batch = shape_.batch;
+    problem.classes = shape_.classes;
+    problem.dim = shape_.dim;
+    problem.embeddings = embeddings;
+    problem.weights = weights;
+    problem.labels = labels;
+    return problem;
   }
   cosface_margin_softmax_problem device_problem() const {
     return problem_of(embeddings_.data(), weights_.data(), labels_.data());

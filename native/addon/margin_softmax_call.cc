@@ -6,6 +6,7 @@
 
 #include "addon/call_arguments.h"
 #include "addon/js_error.h"
+#include "cosface/sample_margins.h"
 
 namespace cosface {
 namespace {
@@ -105,7 +106,7 @@ void call_arrays::point(margin_softmax_call& call) const {
   call.problem.weights = weights.as<float>();
   call.problem.labels = labels.as<int32_t>();
   call.problem.sample_weights = sample_weights.as<float>();
-  call.problem.sample_margins = sample_margins.as<float>();
+  sample_margin(call.problem, call.sample_margin_term) = sample_margins.as<float>();
   call.problem.loss_gradient = loss_gradient.as<float>();
   call.subset.ids = class_ids.as<int32_t>();
   call.results.loss = loss.as<float>();
@@ -127,8 +128,6 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
   o.reduction =
       static_cast<cosface_reduction>(read_choice(call.Get("reduction"), "reduction", o.reduction, reductions));
   o.gradient = static_cast<cosface_gradient>(read_choice(call.Get("gradient"), "gradient", o.gradient, gradients));
-  o.sample_margin_term = static_cast<cosface_margin_term>(
-      read_choice(call.Get("sampleMarginTerm"), "sampleMarginTerm", o.sample_margin_term, margin_terms));
   o.isa = read_isa(call);
   o.precision =
       static_cast<cosface_precision>(read_choice(call.Get("precision"), "precision", o.precision, precisions));
@@ -141,6 +140,8 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
 margin_softmax_call read_choices(const Napi::Object& object) {
   margin_softmax_call call;
   call.options = read_options(object);
+  call.sample_margin_term = static_cast<cosface_margin_term>(
+      read_choice(object.Get("sampleMarginTerm"), "sampleMarginTerm", COSFACE_MARGIN_M3, margin_terms));
   call.device = read_device_request(object);
   call.workspace_is_default = object.Get("workspaceBytes").IsUndefined();
   return call;

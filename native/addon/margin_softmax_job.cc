@@ -11,13 +11,14 @@ namespace cosface {
 namespace {
 
 struct input_copies {
-  buffer<float> embeddings, weights, sample_weights, sample_margins, loss_gradient;
+  buffer<float> embeddings, weights, sample_weights, sample_m1, sample_m2, sample_m3, loss_gradient;
   buffer<int32_t> labels;
 
   bool copy(const cosface_margin_softmax_problem& p) {
     return embeddings.copy(p.embeddings, p.batch * p.dim) && weights.copy(p.weights, p.classes * p.dim) &&
            labels.copy(p.labels, p.batch) && sample_weights.copy(p.sample_weights, p.batch) &&
-           sample_margins.copy(p.sample_margins, p.batch) && loss_gradient.copy(p.loss_gradient, p.batch);
+           sample_m1.copy(p.sample_m1, p.batch) && sample_m2.copy(p.sample_m2, p.batch) &&
+           sample_m3.copy(p.sample_m3, p.batch) && loss_gradient.copy(p.loss_gradient, p.batch);
   }
 
   void point(cosface_margin_softmax_problem& p) const {
@@ -25,7 +26,9 @@ struct input_copies {
     p.weights = weights.data.get();
     p.labels = labels.data.get();
     p.sample_weights = sample_weights.data.get();
-    p.sample_margins = sample_margins.data.get();
+    p.sample_m1 = sample_m1.data.get();
+    p.sample_m2 = sample_m2.data.get();
+    p.sample_m3 = sample_m3.data.get();
     p.loss_gradient = loss_gradient.data.get();
   }
 };

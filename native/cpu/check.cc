@@ -54,8 +54,9 @@ cosface_status check_margin(const margin_range& range, double value, cosface_err
                     value, range.text);
 }
 
-cosface_status check_labels(const cosface_margin_softmax_problem& p, int32_t ignore_label, const int32_t* labels,
-                            cosface_error* error) {
+cosface_status check_labels(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                            const int32_t* labels, cosface_error* error) {
+  const int32_t ignore_label = o.ignore_label;
   for (int64_t i = 0; i < p.batch; i++) {
     const int32_t y = labels[i];
     if (y == ignore_label || (y >= 0 && y < p.classes)) continue;
@@ -63,21 +64,19 @@ cosface_status check_labels(const cosface_margin_softmax_problem& p, int32_t ign
         error, COSFACE_ERROR_LABEL_RANGE, "labels", i,
         "labels[%lld] is %d, expected a whole number in [0, %lld) because weights has shape [%lld, %lld], "
         "or %d to ignore the sample. Labels count from zero: subtract 1 if the data set counts from one.",
-        static_cast<long long>(i), y, static_cast<long long>(p.classes), static_cast<long long>(p.classes),
-        static_cast<long long>(p.dim), ignore_label);
+        static_cast<long long>(i), y, static_cast<long long>(p.classes),
+        static_cast<long long>(p.classes * o.sub_centers), static_cast<long long>(p.dim), ignore_label);
   }
   return COSFACE_OK;
 }
 
-cosface_status check_sample_margins(const cosface_margin_softmax_problem& p, cosface_margin_term term,
+cosface_status check_sample_margins(const float* values, int64_t batch, const margin_range& range,
                                     cosface_error* error) {
-  if (p.sample_margins == nullptr) return COSFACE_OK;
-  const margin_range& range = sample_range[term - COSFACE_MARGIN_M1];
-  for (int64_t i = 0; i < p.batch; i++) {
-    if (range.holds(p.sample_margins[i])) continue;
+  for (int64_t i = 0; values != nullptr && i < batch; i++) {
+    if (range.holds(values[i])) continue;
     return fill_error(error, COSFACE_ERROR_MARGIN_RANGE, "sampleMargins", i,
                       "sampleMargins[%lld] is %g, expected a number in %s because it replaces %s.",
-                      static_cast<long long>(i), static_cast<double>(p.sample_margins[i]), range.text, range.name);
+                      static_cast<long long>(i), static_cast<double>(values[i]), range.text, range.name);
   }
   return COSFACE_OK;
 }
@@ -169,9 +168,7 @@ cosface_status check_options(const cosface_margin_softmax_options& o, cosface_er
                       "gradientTolerance is %g, expected a number in [0, 1): the part of each sample's probability "
                       "that its gradients may leave out. 0 leaves out nothing; 1e-3 is a good start.",
                       o.gradient_tolerance);
-  if (o.sample_margin_term < COSFACE_MARGIN_M1 || o.sample_margin_term > COSFACE_MARGIN_M3)
-    return fill_error(error, COSFACE_ERROR_OPTION, "sampleMarginTerm", -1,
-                      "sampleMarginTerm is %d, expected m1, m2 or m3.", static_cast<int>(o.sample_margin_term));
+  if (auto s = check_family(o, error)) return s;
   return check_resources(o.threads, o.workspace_bytes, error);
 }
 
@@ -193,14 +190,20 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
     return fill_error(
         error, COSFACE_ERROR_OPTION, "reduction", -1,
         "reduction must be none where lossGradient is given: the gradient of each sample's loss says all.");
+  if (r.d_bias != nullptr && r.d_weights == nullptr && !no_samples)
+    return fill_error(error, COSFACE_ERROR_SHAPE, "dBias", -1,
+                      "dBias is produced with dEmbeddings and dWeights: give all three or leave it out.");
   return COSFACE_OK;
 }
 
 cosface_status check_samples(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
                              const int32_t* labels, cosface_error* error) {
-  if (auto s = check_labels(p, o.ignore_label, labels, error)) return s;
+  if (auto s = check_labels(p, o, labels, error)) return s;
   if (auto s = check_vector("sampleWeights", p.sample_weights, p.batch, error)) return s;
-  if (auto s = check_sample_margins(p, o.sample_margin_term, error)) return s;
+  const float* own[] = {p.sample_m1, p.sample_m2, p.sample_m3};
+  for (int k = 0; k < 3; k++)
+    if (auto s = check_sample_margins(own[k], p.batch, sample_range[k], error)) return s;
+  if (auto s = check_vector("bias", p.bias, o.form == COSFACE_FORM_BINARY ? 1 : p.classes, error)) return s;
   return check_vector("lossGradient", p.loss_gradient, p.batch, error);
 }
 

@@ -21,6 +21,7 @@ cosface_status make_plan(const cosface_margin_softmax_problem& p, const cosface_
                          bool gradients, cosface_margin_softmax_plan& plan, cosface_error* error) {
   if (auto status = check_shape(p, error)) return status;
   if (auto status = check_options(o, error)) return status;
+  if (auto status = check_classes(p, o, error)) return status;
   call_environment environment{};
   if (auto status = read_environment(o.isa, o.threads, environment, error)) return status;
   plan = choose_plan(shape_of(p, o, gradients), o, *kernels_for(environment.isa, nullptr), environment.threads);
@@ -41,12 +42,27 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
               .ignore_label = -1,
               .reduction = COSFACE_REDUCTION_MEAN,
               .gradient = COSFACE_GRADIENT_EXACT,
-              .sample_margin_term = COSFACE_MARGIN_M3,
               .isa = COSFACE_ISA_AUTO,
               .precision = COSFACE_PRECISION_FP32,
               .gradient_tolerance = 0,
               .threads = 0,
-              .workspace_bytes = 64 << 20};
+              .workspace_bytes = 64 << 20,
+              .fallback = COSFACE_FALLBACK_CONTINUOUS,
+              .annealing = 0,
+              .normalize_embeddings = 1,
+              .normalize_weights = 1,
+              .label_smoothing = 0,
+              .interclass_filter = 2,
+              .negatives = COSFACE_NEGATIVES_PLAIN,
+              .negatives_t = 0,
+              .sub_centers = 1,
+              .curve = COSFACE_CURVE_COSINE,
+              .curve_exponent = 1,
+              .form = COSFACE_FORM_SOFTMAX,
+              .positive_weight = 1,
+              .negative_weight = 1,
+              .negative_margin = 0,
+              .bias_sign = 1};
 }
 
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
@@ -76,6 +92,7 @@ cosface_status cosface_margin_softmax_run(const cosface_margin_softmax_problem* 
         "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
         "same dimensions, options and gradients.");
   if (auto status = cosface::check_buffers(*problem, *options, *results, error)) return status;
+  if (auto status = cosface::check_fused(*problem, *options, *results, error)) return status;
   if (plan->print)
     std::fprintf(stderr, "cosface plan: %s\n", cosface::describe_plan(shape, *plan, options->workspace_bytes).c_str());
   const cosface::workspace memory(static_cast<size_t>(plan->workspace_bytes));

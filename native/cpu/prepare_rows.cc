@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "cpu/job.h"
-#include "reference/margin.h"
+#include "reference/target_logit.h"
 
 namespace cosface {
 
@@ -38,9 +38,7 @@ void job::prepare_row(row_state& row, int64_t sample, double* unit_row) {
   row.ignored = row.label == o_.ignore_label;
   if (row.ignored) return;
   row.target_cosine = cosine(unit_row, row.label);
-  const margins m = sample_margins_of({o_.m1, o_.m2, o_.m3}, o_.sample_margin_term,
-                                      p_.sample_margins ? p_.sample_margins + sample : nullptr);
-  const margined_cosine target = apply_margin(row.target_cosine, m, o_.gradient);
+  const target_logit target = target_logit_of(row.target_cosine, margins_of(p_, o_, sample), o_);
   row.target_logit = base2_scale_ * target.value;
   row.target_slope = target.slope;
   row.weight = p_.sample_weights ? p_.sample_weights[sample] : 1.0;

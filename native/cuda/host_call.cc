@@ -1,5 +1,6 @@
 #include "cuda/host_call.h"
 
+#include "cosface/sample_margins.h"
 #include "cpu/carver.h"
 #include "cpu/check.h"
 #include "cuda/step.h"
@@ -70,7 +71,7 @@ class host_call {
     weights_ = resident_.weights == nullptr ? memory_.take(p_.weights, weight_rows() * d, 4) : -1;
     labels_ = memory_.take(p_.labels, n, 4);
     sample_weights_ = memory_.take(p_.sample_weights, n, 4);
-    sample_margins_ = memory_.take(p_.sample_margins, n, 4);
+    sample_margins_ = memory_.take(own_margin(p_), n, 4);
     loss_gradient_ = memory_.take(p_.loss_gradient, n, 4);
     ids_ = subset_ == nullptr ? -1 : memory_.take(subset_->ids, p_.classes, 4);
     loss_ = memory_.take(r_.loss, n, 4);
@@ -92,7 +93,7 @@ class host_call {
     if (p.weights == nullptr) p.weights = memory_.bring(queue_, weights_, p_.weights, weight_rows() * d);
     p.labels = memory_.bring(queue_, labels_, p_.labels, n);
     p.sample_weights = memory_.bring(queue_, sample_weights_, p_.sample_weights, n);
-    p.sample_margins = memory_.bring(queue_, sample_margins_, p_.sample_margins, n);
+    sample_margin(p, own_margin_term(p_)) = memory_.bring(queue_, sample_margins_, own_margin(p_), n);
     p.loss_gradient = memory_.bring(queue_, loss_gradient_, p_.loss_gradient, n);
     if (subset_ != nullptr) on_device.class_ids = memory_.bring(queue_, ids_, subset_->ids, p_.classes);
     return on_device;
@@ -143,6 +144,7 @@ void check_call(const cosface_margin_softmax_problem& problem, const cosface_mar
   cosface_error error{};
   throw_unless_ok(check_shape(problem, &error), error);
   throw_unless_ok(check_options(options, &error), error);
+  throw_unless_ok(check_margins_alone(problem, options, results, &error), error);
   throw_unless_ok(check_buffers(problem, options, results, &error), error);
 }
 

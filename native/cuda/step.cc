@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "cosface/sample_margins.h"
 #include "cpu/carver.h"
 #include "cpu/check.h"
 #include "cuda/step_faults.h"
@@ -140,10 +141,10 @@ void step::prepare_rows() {
   const step_layout& l = layout();
   queue_.fill_bytes(at<std::byte>(l.faults), 0xff, sizeof(first_faults));
   queue_.clear(at<std::byte>(l.report), sizeof(step_report));
-  const margin_bounds bounds = bounds_of(o_.sample_margin_term);
+  const margin_bounds bounds = bounds_of(own_margin_term(p_));
   const count_samples_params count{.labels = p_.labels,
                                    .sample_weights = p_.sample_weights,
-                                   .sample_margins = p_.sample_margins,
+                                   .sample_margins = own_margin(p_),
                                    .loss_gradient = p_.loss_gradient,
                                    .batch = p_.batch,
                                    .classes = p_.classes,
@@ -158,7 +159,7 @@ void step::prepare_rows() {
                                     .weights = weights_,
                                     .labels = p_.labels,
                                     .sample_weights = p_.sample_weights,
-                                    .sample_margins = p_.sample_margins,
+                                    .sample_margins = own_margin(p_),
                                     .loss_gradient = p_.loss_gradient,
                                     .batch = p_.batch,
                                     .padded_batch = plan_.padded_batch,
@@ -170,7 +171,7 @@ void step::prepare_rows() {
                                     .m3 = o_.m3,
                                     .base2_scale = base2_scale_,
                                     .ignore_label = o_.ignore_label,
-                                    .margin_term = o_.sample_margin_term,
+                                    .margin_term = own_margin_term(p_),
                                     .gradient = o_.gradient,
                                     .mean = mean(),
                                     .half_operands = on_tensor_cores(),

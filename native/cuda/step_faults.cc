@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "cosface/sample_margins.h"
 #include "cpu/check.h"
 
 namespace cosface::cuda {
@@ -31,11 +32,11 @@ void throw_sample_fault(queue& queue, const cosface_margin_softmax_problem& p,
                         const cosface_margin_softmax_options& options) {
   const std::vector<int32_t> labels = copy_to_host(queue, p.labels, p.batch);
   const std::vector<float> weights = copy_to_host(queue, p.sample_weights, p.batch);
-  const std::vector<float> margins = copy_to_host(queue, p.sample_margins, p.batch);
+  const std::vector<float> margins = copy_to_host(queue, own_margin(p), p.batch);
   const std::vector<float> gradient = copy_to_host(queue, p.loss_gradient, p.batch);
   cosface_margin_softmax_problem host = p;
   host.sample_weights = pointer_or_null(weights);
-  host.sample_margins = pointer_or_null(margins);
+  sample_margin(host, own_margin_term(p)) = pointer_or_null(margins);
   host.loss_gradient = pointer_or_null(gradient);
   cosface_error error{};
   if (check_samples(host, options, labels.data(), &error) != COSFACE_OK) throw_error(error);

@@ -17,8 +17,4 @@ namespace cosface {
 // COSFACE_ANGLE_EPSILON says; DETACHED makes it 1.
 margined_cosine apply_margin(double cosine, const margins& m, cosface_gradient gradient);
 
-// The margins of one sample: `common`, with the one that `term` names replaced by *sample_margin
-// unless that is null.
-margins sample_margins_of(const margins& common, cosface_margin_term term, const float* sample_margin);
-
 }  // namespace cosface

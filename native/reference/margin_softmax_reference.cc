@@ -2,7 +2,8 @@
 
 #include <cmath>
 
-#include "reference/margin.h"
+#include "reference/negative_logit.h"
+#include "reference/target_logit.h"
 
 namespace cosface {
 namespace {
@@ -13,121 +14,232 @@ double dot(const double* a, const double* b, int64_t n) {
   return sum;
 }
 
-struct unit_rows {
-  std::vector<double> rows;          // [count, D], zero rows stay zero
-  std::vector<double> inverse_norm;  // [count], 0 for zero rows
+// Rows as the scores see them, and as unit vectors.
+struct factor_rows {
+  std::vector<double> rows, units;  // [count, D]; the unit of a zero row is 0
+  std::vector<double> norm;         // [count]
+  bool normalised;
+
+  // What is not normalised away of a row's length.
+  double length(int64_t r) const { return normalised ? 1 : norm[r]; }
 };
 
-unit_rows normalise(const std::vector<double>& matrix, int64_t count, int64_t dim) {
-  unit_rows unit{matrix, std::vector<double>(count)};
+factor_rows factor_of(const std::vector<double>& matrix, int64_t count, int64_t dim, bool normalised) {
+  factor_rows f{matrix, matrix, std::vector<double>(count), normalised};
   for (int64_t r = 0; r < count; r++) {
-    double* row = &unit.rows[r * dim];
-    const double norm = std::sqrt(dot(row, row, dim));
-    const bool zero = norm < COSFACE_ZERO_NORM;
-    unit.inverse_norm[r] = zero ? 0.0 : 1.0 / norm;
-    for (int64_t d = 0; d < dim; d++) row[d] = zero ? 0.0 : row[d] / norm;
+    double* row = &f.units[r * dim];
+    f.norm[r] = std::sqrt(dot(row, row, dim));
+    for (int64_t d = 0; d < dim; d++) row[d] = f.norm[r] < COSFACE_ZERO_NORM ? 0.0 : row[d] / f.norm[r];
   }
-  return unit;
+  if (normalised) f.rows = f.units;
+  return f;
 }
 
 // g -> (g - (g . u) u) / |row|: the gradient through u = row / |row|.
-void through_normalisation(std::vector<double>& gradient, const unit_rows& unit, int64_t count, int64_t dim) {
-  for (int64_t r = 0; r < count; r++) {
+void through_normalisation(std::vector<double>& gradient, const factor_rows& f, int64_t dim) {
+  if (!f.normalised) return;
+  for (size_t r = 0; r < f.norm.size(); r++) {
     double* g = &gradient[r * dim];
-    const double* u = &unit.rows[r * dim];
-    const double along = dot(g, u, dim);
-    for (int64_t d = 0; d < dim; d++) g[d] = (g[d] - along * u[d]) * unit.inverse_norm[r];
+    const double* u = &f.units[r * dim];
+    const double along = dot(g, u, dim), inverse = f.norm[r] < COSFACE_ZERO_NORM ? 0 : 1 / f.norm[r];
+    for (int64_t d = 0; d < dim; d++) g[d] = (g[d] - along * u[d]) * inverse;
   }
 }
 
-bool counts(const reference_problem& p, const cosface_margin_softmax_options& o, int64_t i) {
-  return p.labels[i] != o.ignore_label && (p.sample_weights.empty() || p.sample_weights[i] != 0.0f);
+double at(const std::vector<double>& values, int64_t i, double otherwise) {
+  return values.empty() ? otherwise : values[i];
 }
 
-// -log softmax(z)[y] without the cancellation of lse - z_y: softplus of log(sum of the others) - z_y.
-struct row_loss {
-  double loss;
-  double miss;                 // 1 - p_y
-  std::vector<double> others;  // p_c for c != y, 0 at y
+bool counts(const reference_problem& p, const cosface_margin_softmax_options& o, int64_t i) {
+  return p.labels[i] != o.ignore_label && at(p.sample_weights, i, 1) != 0;
+}
+
+double softplus(double u) { return std::max(u, 0.0) + std::log1p(std::exp(-std::abs(u))); }
+double sigmoid(double u) { return u > 0 ? 1 / (1 + std::exp(-u)) : std::exp(u) / (1 + std::exp(u)); }
+
+// The logits of one sample, and which of the other classes count.
+struct row_logits {
+  std::vector<double> z;      // [C]
+  std::vector<double> slope;  // [C] dz / dv over s
+  std::vector<bool> counts;   // [C]
 };
 
-row_loss softmax_row(const std::vector<double>& logits, int32_t label) {
-  const int64_t classes = static_cast<int64_t>(logits.size());
-  row_loss row{0, 0, std::vector<double>(classes)};
-  if (classes == 1) return row;
+// Its loss and the derivatives by the logits.
+struct row_loss {
+  double loss = 0;
+  std::vector<double> d_logits;  // [C]
+};
+
+// -log softmax(z)[y] without the cancellation of lse - z_y: softplus of log(sum of the others) - z_y. With label
+// smoothing e, lse - (1 - e) z_y - e mean z = that + e (z_y - mean z).
+row_loss softmax_row(const row_logits& row, int32_t label, double smoothing) {
+  const int64_t classes = static_cast<int64_t>(row.z.size());
+  row_loss out{0, std::vector<double>(classes)};
   double highest = -INFINITY;
   for (int64_t c = 0; c < classes; c++)
-    if (c != label && logits[c] > highest) highest = logits[c];
-  double sum = 0;
+    if (row.counts[c] && c != label) highest = std::max(highest, row.z[c]);
+  if (highest == -INFINITY) return out;  // no other class: the target is certain
+  double sum = 0, total = row.z[label];
+  int64_t number = 1;
+  for (int64_t c = 0; c < classes; c++) {
+    if (!row.counts[c] || c == label) continue;
+    sum += out.d_logits[c] = std::exp(row.z[c] - highest);
+    total += row.z[c];
+    number++;
+  }
+  const double u = highest + std::log(sum) - row.z[label];
+  const double each = smoothing / static_cast<double>(number);
+  out.loss = softplus(u) + smoothing * row.z[label] - each * total;
   for (int64_t c = 0; c < classes; c++)
-    if (c != label) sum += row.others[c] = std::exp(logits[c] - highest);
-  const double u = highest + std::log(sum) - logits[label];
-  row.loss = u > 0 ? u + std::log1p(std::exp(-u)) : std::log1p(std::exp(u));
-  row.miss = u > 0 ? 1 / (1 + std::exp(-u)) : std::exp(u) / (1 + std::exp(u));
-  for (double& p : row.others) p *= row.miss / sum;
-  return row;
+    if (row.counts[c] && c != label) out.d_logits[c] = out.d_logits[c] * sigmoid(u) / sum - each;
+  out.d_logits[label] = -sigmoid(u) + smoothing - each;
+  return out;
 }
+
+row_loss binary_row(const row_logits& row, int32_t label, double bias, const cosface_margin_softmax_options& o) {
+  const int64_t classes = static_cast<int64_t>(row.z.size());
+  row_loss out{0, std::vector<double>(classes)};
+  const double own = -(row.z[label] + bias), shift = o.scale * o.negative_margin + bias;
+  out.loss = o.positive_weight * softplus(own);
+  for (int64_t c = 0; c < classes; c++) {
+    if (!row.counts[c] || c == label) continue;
+    out.loss += o.negative_weight * softplus(row.z[c] + shift);
+    out.d_logits[c] = o.negative_weight * sigmoid(row.z[c] + shift);
+  }
+  out.d_logits[label] = -o.positive_weight * sigmoid(own);
+  return out;
+}
+
+std::vector<double> widened(const float* values, int64_t count) {
+  return values == nullptr ? std::vector<double>() : std::vector<double>(values, values + count);
+}
+
+class reference_run {
+ public:
+  reference_run(const reference_problem& p, const cosface_margin_softmax_options& o)
+      : p_(p),
+        o_(o),
+        x_(factor_of(p.embeddings, p.batch, p.dim, o.normalize_embeddings)),
+        w_(factor_of(p.weights, p.classes * o.sub_centers, p.dim, o.normalize_weights)),
+        scores_(p.classes),
+        nearest_(p.classes) {}
+
+  reference_results run() {
+    const int64_t batch = p_.batch;
+    for (std::vector<double>* per_sample : {&out_.loss, &out_.target_cosine, &out_.d_sample_weights, &out_.d_sample_m1,
+                                            &out_.d_sample_m2, &out_.d_sample_m3})
+      per_sample->resize(batch);
+    out_.prediction.resize(batch);
+    out_.d_embeddings.resize(p_.embeddings.size());
+    out_.d_weights.resize(p_.weights.size());
+    out_.d_bias.resize(o_.form == COSFACE_FORM_BINARY ? 1 : p_.classes);
+    for (int64_t i = 0; i < batch; i++) out_.counted += counts(p_, o_, i);
+    const bool mean = o_.reduction == COSFACE_REDUCTION_MEAN;
+    share_ = mean && out_.counted > 0 ? 1.0 / static_cast<double>(out_.counted) : 1.0;
+    for (int64_t i = 0; i < batch; i++) {
+      score(i);
+      if (p_.labels[i] != o_.ignore_label) lose(i);
+    }
+    through_normalisation(out_.d_embeddings, x_, p_.dim);
+    through_normalisation(out_.d_weights, w_, p_.dim);
+    return out_;
+  }
+
+ private:
+  const double* x(int64_t i) const { return &x_.rows[i * p_.dim]; }
+  const double* w(int64_t row) const { return &w_.rows[row * p_.dim]; }
+  bool binary() const { return o_.form == COSFACE_FORM_BINARY; }
+  double bias(int64_t c) const { return binary() ? 0 : at(p_.bias, c, 0); }
+
+  // v of every class, the row of w that gives it, and the prediction.
+  void score(int64_t i) {
+    double best = -INFINITY;
+    for (int64_t c = 0; c < p_.classes; c++) {
+      scores_[c] = -INFINITY;
+      for (int64_t row = c * o_.sub_centers; row < (c + 1) * o_.sub_centers; row++) {
+        const double v = dot(x(i), w(row), p_.dim);
+        if (v > scores_[c]) scores_[c] = v, nearest_[c] = row;
+      }
+      const double z = o_.scale * scores_[c] + bias(c);
+      if (z > best) best = z, out_.prediction[i] = static_cast<int32_t>(c);
+    }
+  }
+
+  void lose(int64_t i) {
+    const int32_t y = p_.labels[i];
+    const double lengths = x_.length(i) * w_.length(nearest_[y]);
+    const double cosine = dot(&x_.units[i * p_.dim], &w_.units[nearest_[y] * p_.dim], p_.dim);
+    const margins m{at(p_.sample_m1, i, o_.m1), at(p_.sample_m2, i, o_.m2), at(p_.sample_m3, i, o_.m3)};
+    const target_logit target = target_logit_of(cosine, m, o_);
+    row_logits row{std::vector<double>(p_.classes), std::vector<double>(p_.classes), std::vector<bool>(p_.classes)};
+    for (int64_t c = 0; c < p_.classes; c++) {
+      const negative_logit v = negative_logit_of(scores_[c], {target.value, m.m3}, o_);
+      row.z[c] = o_.scale * v.value + bias(c);
+      row.slope[c] = v.slope;
+      row.counts[c] = v.counts;
+    }
+    row.z[y] = o_.scale * lengths * target.value + bias(y);
+    row.slope[y] = target.slope;
+    const row_loss loss =
+        binary() ? binary_row(row, y, o_.bias_sign * at(p_.bias, 0, 0), o_) : softmax_row(row, y, o_.label_smoothing);
+    const double weight = at(p_.sample_weights, i, 1), per_loss = share_ * at(p_.loss_gradient, i, 1);
+    out_.loss[i] = weight * loss.loss;
+    out_.target_cosine[i] = cosine;
+    out_.reduced_loss += out_.loss[i] * share_;
+    out_.d_sample_weights[i] = per_loss * loss.loss;
+    const double upstream = weight * per_loss, by_margin = upstream * loss.d_logits[y] * o_.scale * lengths;
+    out_.d_sample_m1[i] = by_margin * target.by.m1;
+    out_.d_sample_m2[i] = by_margin * target.by.m2;
+    out_.d_sample_m3[i] = by_margin * target.by.m3;
+    for (int64_t c = 0; c < p_.classes; c++) add_class(i, c, upstream * loss.d_logits[c], row.slope[c]);
+    // z_y = s q M(cos): what q adds to the part through cos, along the rows themselves.
+    const double along = upstream * loss.d_logits[y] * o_.scale * (target.value - cosine * target.slope);
+    for (int64_t d = 0; d < p_.dim; d++) {
+      const int64_t here = i * p_.dim + d, there = nearest_[y] * p_.dim + d;
+      if (!x_.normalised) out_.d_embeddings[here] += along * w_.length(nearest_[y]) * x_.units[here];
+      if (!w_.normalised) out_.d_weights[there] += along * x_.length(i) * w_.units[there];
+    }
+  }
+
+  void add_class(int64_t i, int64_t c, double d_logit, double slope) {
+    out_.d_bias[binary() ? 0 : c] += binary() ? o_.bias_sign * d_logit : d_logit;
+    const double d_score = d_logit * o_.scale * slope;
+    for (int64_t d = 0; d < p_.dim; d++) {
+      out_.d_embeddings[i * p_.dim + d] += d_score * w(nearest_[c])[d];
+      out_.d_weights[nearest_[c] * p_.dim + d] += d_score * x(i)[d];
+    }
+  }
+
+  const reference_problem& p_;
+  const cosface_margin_softmax_options& o_;
+  const factor_rows x_, w_;
+  std::vector<double> scores_;    // [C]
+  std::vector<int64_t> nearest_;  // [C]
+  double share_ = 1;
+  reference_results out_;
+};
 
 }  // namespace
 
-reference_problem widen(const cosface_margin_softmax_problem& p) {
-  reference_problem r{p.batch, p.classes, p.dim, {}, {}, {}, {}, {}, {}};
-  r.embeddings.assign(p.embeddings, p.embeddings + p.batch * p.dim);
-  r.weights.assign(p.weights, p.weights + p.classes * p.dim);
+reference_problem widen(const cosface_margin_softmax_problem& p, int64_t sub_centers, bool one_bias) {
+  reference_problem r{};
+  r.batch = p.batch;
+  r.classes = p.classes;
+  r.dim = p.dim;
+  r.embeddings = widened(p.embeddings, p.batch * p.dim);
+  r.weights = widened(p.weights, p.classes * sub_centers * p.dim);
   r.labels.assign(p.labels, p.labels + p.batch);
-  if (p.sample_weights) r.sample_weights.assign(p.sample_weights, p.sample_weights + p.batch);
-  if (p.sample_margins) r.sample_margins.assign(p.sample_margins, p.sample_margins + p.batch);
-  if (p.loss_gradient) r.loss_gradient.assign(p.loss_gradient, p.loss_gradient + p.batch);
+  r.sample_weights = widened(p.sample_weights, p.batch);
+  r.sample_m1 = widened(p.sample_m1, p.batch);
+  r.sample_m2 = widened(p.sample_m2, p.batch);
+  r.sample_m3 = widened(p.sample_m3, p.batch);
+  r.loss_gradient = widened(p.loss_gradient, p.batch);
+  r.bias = widened(p.bias, one_bias ? 1 : p.classes);
   return r;
 }
 
 reference_results margin_softmax_reference(const reference_problem& p, const cosface_margin_softmax_options& o) {
-  const int64_t N = p.batch, C = p.classes, D = p.dim;
-  const unit_rows x = normalise(p.embeddings, N, D), w = normalise(p.weights, C, D);
-  reference_results out;
-  out.loss.resize(N);
-  out.target_cosine.resize(N);
-  out.prediction.resize(N);
-  out.d_embeddings.resize(N * D);
-  out.d_weights.resize(C * D);
-  for (int64_t i = 0; i < N; i++) out.counted += counts(p, o, i);
-  const bool mean = o.reduction == COSFACE_REDUCTION_MEAN;
-  const double share = mean && out.counted > 0 ? 1.0 / static_cast<double>(out.counted) : 1.0;
-
-  std::vector<double> logits(C);
-  for (int64_t i = 0; i < N; i++) {
-    const double* xi = &x.rows[i * D];
-    int32_t best = 0;
-    for (int64_t c = 0; c < C; c++) {
-      logits[c] = dot(xi, &w.rows[c * D], D);
-      if (logits[c] > logits[best]) best = static_cast<int32_t>(c);
-    }
-    out.prediction[i] = best;
-    const int32_t y = p.labels[i];
-    if (y == o.ignore_label) continue;
-    out.target_cosine[i] = logits[y];
-    const margins m = sample_margins_of({o.m1, o.m2, o.m3}, o.sample_margin_term,
-                                        p.sample_margins.empty() ? nullptr : &p.sample_margins[i]);
-    const margined_cosine target = apply_margin(logits[y], m, o.gradient);
-    for (double& z : logits) z *= o.scale;
-    logits[y] = o.scale * target.value;
-    const row_loss row = softmax_row(logits, y);
-    const double weight = p.sample_weights.empty() ? 1.0 : p.sample_weights[i];
-    out.loss[i] = weight * row.loss;
-    out.reduced_loss += out.loss[i] * share;
-
-    const double upstream = weight * share * (p.loss_gradient.empty() ? 1.0 : p.loss_gradient[i]);
-    for (int64_t c = 0; c < C; c++) {
-      const double d_cosine = upstream * o.scale * (c == y ? -row.miss * target.slope : row.others[c]);
-      for (int64_t d = 0; d < D; d++) {
-        out.d_embeddings[i * D + d] += d_cosine * w.rows[c * D + d];
-        out.d_weights[c * D + d] += d_cosine * xi[d];
-      }
-    }
-  }
-  through_normalisation(out.d_embeddings, x, N, D);
-  through_normalisation(out.d_weights, w, C, D);
-  return out;
+  return reference_run(p, o).run();
 }
 
 }  // namespace cosface

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "cosface/sample_margins.h"
 #include "tensorflow/op_failure.h"
 
 namespace cosface::tensorflow {
@@ -92,7 +93,7 @@ op_call::op_call(const tensorflow_api& api, TF_OpKernelContext* context, const c
   problem_.weights = inputs_[input::weights].data<float>();
   problem_.labels = inputs_[input::labels].data<int32_t>();
   problem_.sample_weights = optional_input(input::sample_weights, "sampleWeights");
-  problem_.sample_margins = optional_input(input::sample_margins, "sampleMargins");
+  sample_margin(problem_, settings.sample_margin_term) = optional_input(input::sample_margins, "sampleMargins");
   read_doubles();
 }
 

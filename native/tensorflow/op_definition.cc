@@ -101,9 +101,7 @@ call_settings read_settings(const tensorflow_api& api, TF_OpKernelConstruction* 
   settings.options.gradient =
       attributes.string("gradient") == "exact" ? COSFACE_GRADIENT_EXACT : COSFACE_GRADIENT_DETACHED;
   const std::string term = attributes.string("sample_margin_term");
-  settings.options.sample_margin_term = term == "m1"   ? COSFACE_MARGIN_M1
-                                        : term == "m2" ? COSFACE_MARGIN_M2
-                                                       : COSFACE_MARGIN_M3;
+  settings.sample_margin_term = term == "m1" ? COSFACE_MARGIN_M1 : term == "m2" ? COSFACE_MARGIN_M2 : COSFACE_MARGIN_M3;
   const std::string precision = attributes.string("precision");
   settings.options.precision = precision == "fp32"   ? COSFACE_PRECISION_FP32
                                : precision == "bf16" ? COSFACE_PRECISION_BF16

@@ -57,6 +57,7 @@ void infer_shapes(const tensorflow_api& api, bool forward, TF_ShapeInferenceCont
 // What the attributes say: the same for every call of a kernel object.
 struct call_settings {
   cosface_margin_softmax_options options;
+  cosface_margin_term sample_margin_term = COSFACE_MARGIN_M3;
   bool gradients = false;
 };
 

@@ -104,12 +104,6 @@ std::vector<error_case> option_errors() {
       {"m3 2.1", [](call& c) { c.options.m3 = 2.1; }, option, "m3", -1, {"2.1"}},
       {"m3 Inf", [=](call& c) { c.options.m3 = inf; }, option, "m3", -1, {"inf"}},
       {"reduction 3", [](call& c) { set_raw(c.options.reduction, 3); }, option, "reduction", -1, {"3", "mean"}},
-      {"term 0",
-       [](call& c) { set_raw(c.options.sample_margin_term, 0); },
-       option,
-       "sampleMarginTerm",
-       -1,
-       {"0", "m1"}},
       {"threads -1", [](call& c) { c.options.threads = -1; }, option, "threads", -1, {"-1", "[0, 1024]"}},
       {"threads 1025", [](call& c) { c.options.threads = 1025; }, option, "threads", -1, {"1025"}},
       {"budget -1", [](call& c) { c.options.workspace_bytes = -1; }, option, "workspaceBytes", -1, {"-1", ">= 0"}},
@@ -128,7 +122,6 @@ std::vector<error_case> option_errors() {
       // caller can pass them all the same.
       {"reduction -1", [](call& c) { set_raw(c.options.reduction, -1); }, option, "reduction", -1, {"-1", "sum"}},
       {"gradient 2", [](call& c) { set_raw(c.options.gradient, 2); }, option, "gradient", -1, {"2", "detached"}},
-      {"term 4", [](call& c) { set_raw(c.options.sample_margin_term, 4); }, option, "sampleMarginTerm", -1, {"4"}},
       {"isa 99", [](call& c) { set_raw(c.options.isa, 99); }, COSFACE_ERROR_UNSUPPORTED, "isa", -1, {"auto"}},
 #endif
   };
@@ -165,8 +158,8 @@ error_case margin_error(cosface_margin_term term, int64_t index, float value, co
           [=](call& c) {
             c.data.sample_margins.assign(shape.batch, 0.5f);
             c.data.sample_margins[index] = value;
+            c.data.sample_margin_term = term;
             c.problem = c.data.view();
-            c.options.sample_margin_term = term;
           },
           COSFACE_ERROR_MARGIN_RANGE,
           "sampleMargins",
@@ -326,8 +319,8 @@ TEST(error, the_ends_of_every_range_are_allowed) {
   for (const auto& [term, value] : ends) {
     call at_the_end;
     at_the_end.data.sample_margins.assign(shape.batch, value);
+    at_the_end.data.sample_margin_term = term;
     at_the_end.problem = at_the_end.data.view();
-    at_the_end.options.sample_margin_term = term;
     cosface_error error;
     EXPECT_EQ(at_the_end.run(&error), COSFACE_OK) << "m" << term << " " << value << ": " << error.message;
   }
@@ -491,7 +484,6 @@ TEST(error, defaults_are_the_papers) {
   EXPECT_EQ(o.ignore_label, expected.ignore_label);
   EXPECT_EQ(o.reduction, expected.reduction);
   EXPECT_EQ(o.gradient, expected.gradient);
-  EXPECT_EQ(o.sample_margin_term, expected.sample_margin_term);
   EXPECT_EQ(o.isa, expected.isa);
   EXPECT_EQ(o.threads, 0);
   EXPECT_EQ(o.workspace_bytes, int64_t{64} << 20);

@@ -33,8 +33,10 @@ double largest_scale_without_row_shift(int64_t classes) {
     const double middle = (low + high) / 2;
     cosface_margin_softmax_options options = cos_face_options();
     options.scale = middle;
-    const cosface_margin_softmax_problem shape_only{8,       classes, 32,      nullptr, nullptr,
-                                                    nullptr, nullptr, nullptr, nullptr};
+    cosface_margin_softmax_problem shape_only{};
+    shape_only.batch = 8;
+    shape_only.classes = classes;
+    shape_only.dim = 32;
     cosface_margin_softmax_plan plan{};
     EXPECT_EQ(cosface_margin_softmax_make_plan(&shape_only, &options, 1, &plan, nullptr), COSFACE_OK);
     (plan.row_shift ? high : low) = middle;

@@ -23,7 +23,11 @@ constexpr int64_t budgets[] = {0, 1, 10 * kib, 100 * kib, mib, 3 * mib, 16 * mib
 constexpr int64_t small_change = 64 * kib;
 
 cosface_margin_softmax_problem shape_only(const problem_shape& shape) {
-  return {shape.batch, shape.classes, shape.dim, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  cosface_margin_softmax_problem problem{};
+  problem.batch = shape.batch;
+  problem.classes = shape.classes;
+  problem.dim = shape.dim;
+  return problem;
 }
 
 cosface_margin_softmax_plan plan_of(const problem_shape& shape, const cosface_margin_softmax_options& options,

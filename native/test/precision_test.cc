@@ -241,7 +241,7 @@ TEST(precision, ragged_shapes_with_everything_on) {
     add_ignored_labels(data, 3, turn + 1);
     add_loss_gradient(data, turn + 2);
     const interval ranges[] = {{0.5, 4}, {-1, 2}, {-1, 1.5}};
-    options.sample_margin_term = static_cast<cosface_margin_term>(COSFACE_MARGIN_M1 + turn % 3);
+    data.sample_margin_term = static_cast<cosface_margin_term>(COSFACE_MARGIN_M1 + turn % 3);
     add_sample_margins(data, ranges[turn % 3], turn + 3);
     group.check(data, options);
     turn++;

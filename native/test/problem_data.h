@@ -23,19 +23,26 @@ struct problem_data {
   problem_shape shape{};
   std::vector<float> embeddings, weights;
   std::vector<int32_t> labels;
-  std::vector<float> sample_weights, sample_margins, loss_gradient;  // empty: NULL
+  std::vector<float> sample_weights, sample_margins, loss_gradient, bias;  // empty: NULL
+  cosface_margin_term sample_margin_term = COSFACE_MARGIN_M3;              // which margin sample_margins replaces
 
   cosface_margin_softmax_problem view() const {
     const auto optional = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
-    return {shape.batch,
-            shape.classes,
-            shape.dim,
-            embeddings.data(),
-            weights.data(),
-            labels.data(),
-            optional(sample_weights),
-            optional(sample_margins),
-            optional(loss_gradient)};
+    const auto own_margin = [&](cosface_margin_term term) {
+      return term == sample_margin_term ? optional(sample_margins) : nullptr;
+    };
+    return {.batch = shape.batch,
+            .classes = shape.classes,
+            .dim = shape.dim,
+            .embeddings = embeddings.data(),
+            .weights = weights.data(),
+            .labels = labels.data(),
+            .sample_weights = optional(sample_weights),
+            .sample_m1 = own_margin(COSFACE_MARGIN_M1),
+            .sample_m2 = own_margin(COSFACE_MARGIN_M2),
+            .sample_m3 = own_margin(COSFACE_MARGIN_M3),
+            .loss_gradient = optional(loss_gradient),
+            .bias = optional(bias)};
   }
 
   float* embedding(int64_t i) { return &embeddings[i * shape.dim]; }
@@ -53,10 +60,15 @@ inline cosface_margin_softmax_options cos_face_options() {
   options.ignore_label = -1;
   options.reduction = COSFACE_REDUCTION_MEAN;
   options.gradient = COSFACE_GRADIENT_EXACT;
-  options.sample_margin_term = COSFACE_MARGIN_M3;
   options.isa = COSFACE_ISA_AUTO;
   options.threads = 1;
   options.workspace_bytes = int64_t{64} << 20;
+  options.normalize_embeddings = options.normalize_weights = 1;
+  options.interclass_filter = 2;
+  options.sub_centers = 1;
+  options.curve_exponent = 1;
+  options.positive_weight = options.negative_weight = 1;
+  options.bias_sign = 1;
   return options;
 }
 

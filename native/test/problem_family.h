@@ -63,7 +63,7 @@ inline whole_problem problem_with_everything_on(const problem_shape& shape, uint
   add_loss_gradient(data, seed + 2);
   const interval ranges[] = {{0.5, 4}, {-1, 2}, {-1, 1.5}};
   const int64_t term = static_cast<int64_t>(seed) % 3;
-  options.sample_margin_term = static_cast<cosface_margin_term>(COSFACE_MARGIN_M1 + term);
+  data.sample_margin_term = static_cast<cosface_margin_term>(COSFACE_MARGIN_M1 + term);
   add_sample_margins(data, ranges[term], seed + 3);
   return {data, options};
 }

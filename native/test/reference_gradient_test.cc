@@ -211,7 +211,7 @@ TEST(reference_gradient, sample_margins_of_each_term) {
     problem_data data = small_problem(8);
     add_sample_margins(data, ranges[term - 1], 9);
     cosface_margin_softmax_options options = options_with({0.9, 0.4, 0.15}, 16);
-    options.sample_margin_term = static_cast<cosface_margin_term>(term);
+    data.sample_margin_term = static_cast<cosface_margin_term>(term);
     expect_gradient(data, options);
     // They act: dropping them changes the loss.
     problem_data without = data;

@@ -21,6 +21,7 @@
 #include "problem_data.h"
 #include "reference/margin.h"
 #include "reference/margin_softmax_reference.h"
+#include "reference/target_logit.h"
 
 namespace cosface::test {
 
@@ -67,8 +68,7 @@ inline natural_sizes natural_sizes_of(const problem_data& data, const cosface_ma
     const double weight = data.sample_weights.empty() ? 1.0 : data.sample_weights[i];
     if (weight == 0 || data.labels[i] == options.ignore_label) continue;
     const double miss = -std::expm1(-expected.loss[i] / weight);
-    const float* margin = data.sample_margins.empty() ? nullptr : &data.sample_margins[i];
-    const margins m = sample_margins_of({options.m1, options.m2, options.m3}, options.sample_margin_term, margin);
+    const margins m = margins_of(data.view(), options, i);
     const double slope = apply_margin(expected.target_cosine[i], m, options.gradient).slope;
     const double upstream = weight * share * (data.loss_gradient.empty() ? 1.0 : data.loss_gradient[i]);
     const double row = 2 * options.scale * std::abs(upstream) * miss * std::max(slope, 1.0);

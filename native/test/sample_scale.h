@@ -30,8 +30,7 @@ inline std::vector<sample_scale> sample_scales_of(const problem_data& data,
     scale.norm = row_norm(&data.embeddings[i * data.shape.dim], data.shape.dim);
     const double weight = data.sample_weights.empty() ? 1.0 : data.sample_weights[i];
     if (weight == 0 || data.labels[i] == options.ignore_label) continue;
-    const float* margin = data.sample_margins.empty() ? nullptr : &data.sample_margins[i];
-    const margins m = sample_margins_of({options.m1, options.m2, options.m3}, options.sample_margin_term, margin);
+    const margins m = margins_of(data.view(), options, i);
     scale.miss = -std::expm1(-expected.loss[i] / weight);
     scale.slope = std::abs(apply_margin(expected.target_cosine[i], m, options.gradient).slope);
     scale.upstream = std::abs(weight * share * (data.loss_gradient.empty() ? 1.0 : data.loss_gradient[i]));

@@ -221,7 +221,7 @@ TEST(semantics, sample_margins_replace_their_term) {
       problem_data data = common;
       data.sample_margins.assign(shape.batch, static_cast<float>(margins[term - 1]));
       cosface_margin_softmax_options other = options;
-      other.sample_margin_term = static_cast<cosface_margin_term>(term);
+      data.sample_margin_term = static_cast<cosface_margin_term>(term);
       (term == COSFACE_MARGIN_M1 ? other.m1 : term == COSFACE_MARGIN_M2 ? other.m2 : other.m3) = 0.875;
       EXPECT_EQ(first_difference(expected, run_ok(data, other)), "") << "m" << term;
       data.sample_margins.clear();

@@ -36,7 +36,7 @@ describe('the order', () => {
     const first = place(NODE_GYP);
     const { binary, failed } = tryBinaries(hostOf());
     expect(binary?.path).toBe(first);
-    expect(binary?.addon.info().abiVersion).toBe(2);
+    expect(binary?.addon.info().abiVersion).toBe(3);
     expect(failed).toEqual([]);
   });
 

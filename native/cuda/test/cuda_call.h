@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "cosface/sample_margins.h"
 #include "cuda/device.h"
 #include "cuda/step.h"
 #include "test/kernel_call.h"
@@ -123,9 +124,17 @@ inline kernel_results run_on_device(const device_call& call) {
     results.prediction = outputs.prediction.data();
     results.d_embeddings = outputs.d_embeddings.data();
     results.d_weights = outputs.d_weights.data();
-    const device_problem problem{{d.shape.batch, d.shape.classes, d.shape.dim, x.data(), w.data(), labels.data(),
-                                  weights.data(), margins.data(), gradient.data()},
-                                 ids.data()};
+    cosface_margin_softmax_problem on_device{};
+    on_device.batch = d.shape.batch;
+    on_device.classes = d.shape.classes;
+    on_device.dim = d.shape.dim;
+    on_device.embeddings = x.data();
+    on_device.weights = w.data();
+    on_device.labels = labels.data();
+    on_device.sample_weights = weights.data();
+    sample_margin(on_device, d.sample_margin_term) = margins.data();
+    on_device.loss_gradient = gradient.data();
+    const device_problem problem{on_device, ids.data()};
     const step_plan plan = plan_of(call);
     // Workspace that was never cleared: whatever a kernel forgets to write is a NaN or an index far away.
     const device_array<unsigned char> workspace(

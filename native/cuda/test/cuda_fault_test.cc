@@ -34,18 +34,18 @@ std::vector<fault> faults() {
          all(d.loss_gradient, nan);
        }},
       {"sampleMargins", COSFACE_ERROR_MARGIN_RANGE, 5,
-       [=](problem_data& d, cosface_margin_softmax_options& o) {
-         o.sample_margin_term = COSFACE_MARGIN_M1;
+       [=](problem_data& d, auto&) {
+         d.sample_margin_term = COSFACE_MARGIN_M1;
          all(d.sample_margins, 1), d.sample_margins[5] = 0, d.sample_margins[6] = 17;
        }},
       {"sampleMargins", COSFACE_ERROR_MARGIN_RANGE, 3,
-       [=](problem_data& d, cosface_margin_softmax_options& o) {
-         o.sample_margin_term = COSFACE_MARGIN_M2;
+       [=](problem_data& d, auto&) {
+         d.sample_margin_term = COSFACE_MARGIN_M2;
          all(d.sample_margins, -3), d.sample_margins[3] = 3.2f;
        }},
       {"sampleMargins", COSFACE_ERROR_MARGIN_RANGE, 0,
-       [=](problem_data& d, cosface_margin_softmax_options& o) {
-         o.sample_margin_term = COSFACE_MARGIN_M3;
+       [=](problem_data& d, auto&) {
+         d.sample_margin_term = COSFACE_MARGIN_M3;
          all(d.sample_margins, nan);
        }},
   };

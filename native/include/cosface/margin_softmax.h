@@ -1,17 +1,19 @@
-/* Margin softmax (CosFace / LMCL and its m1, m2, m3 family): the C ABI.
+/* Margin softmax (CosFace / LMCL) and its family, every loss over classes: the C ABI.
  *
  * The one header that the CPU kernels, the CUDA kernels, the TensorFlow op and the Node addon
  * share. Plain C types only; no allocation crosses the boundary; nothing throws.
  *
- *   cos_ic    = <x_i, w_c> / (|x_i| |w_c|)
- *   z_ic      = s cos_ic                       for c != y_i
- *   z_iy      = s (psi(m1 t + m2) - m3)        t = acos(cos_iy)
+ *   v_ic      = <x_i, w_c>, rows as unit vectors or as they are: normalize_embeddings, normalize_weights
+ *   q_i       = the product of those norms of x_i and w_y that are not normalised away, else 1
+ *   cos_iy    = v_iy / q_i,  t = acos(cos_iy)
+ *   z_iy      = s q_i M(cos_iy) + b_y          M(cos) = psi(m1 t + m2) - m3, unless an option says otherwise
+ *   z_ic      = s V(v_ic) + b_c                for c != y_i;  V(v) = v, unless an option says otherwise
  *   psi(a)    = (-1)^k cos(a) - 2k             k = floor(a / pi); equals cos(a) on [0, pi] and
  *                                              goes on falling, without a jump, beyond it
  *   loss_i    = weight_i * -log softmax(z_i)[y_i]
  *
  * Source: Wang et al., "CosFace", CVPR 2018, eq. (4); psi: Liu et al., "SphereFace", CVPR 2017,
- * eq. (7). Derivation of the fused form: docs/math.md.
+ * eq. (7). Each loss of the family and its options: docs/losses.md. Derivation of the fused form: docs/math.md.
  *
  * N is `batch`, D is `dim`, C is `classes`. All matrices are row-major and dense.
  */
@@ -24,7 +26,7 @@
 extern "C" {
 #endif
 
-#define COSFACE_ABI_VERSION 2
+#define COSFACE_ABI_VERSION 3
 
 /* A row with |row| below this is taken as the zero vector: cosine 0 with everything, gradient 0. */
 #define COSFACE_ZERO_NORM 1e-12
@@ -42,7 +44,7 @@ typedef enum cosface_status {
   COSFACE_ERROR_MARGIN_RANGE = 5,       /* a per-sample margin is outside its range */
   COSFACE_ERROR_ENVIRONMENT = 6,        /* a COSFACE_* environment variable has an unknown value */
   COSFACE_ERROR_OUT_OF_MEMORY = 7,      /* the workspace, or memory of the GPU, could not be allocated */
-  COSFACE_ERROR_UNSUPPORTED = 8,        /* this processor or build lacks the requested ISA */
+  COSFACE_ERROR_UNSUPPORTED = 8,        /* this processor, build or device lacks what is asked for */
   COSFACE_ERROR_DEVICE_UNAVAILABLE = 9, /* CUDA only: no GPU that can be used, and why */
   COSFACE_ERROR_DEVICE_FAILED = 10      /* CUDA only: the driver reported an error during a call */
 } cosface_status;
@@ -64,15 +66,47 @@ typedef enum cosface_reduction {
 
 typedef enum cosface_gradient {
   COSFACE_GRADIENT_EXACT = 0,
-  COSFACE_GRADIENT_DETACHED = 1 /* drops d psi / d cos, as insightface and OpenSphere do */
+  COSFACE_GRADIENT_DETACHED = 1 /* dM / d cos = 1, as in insightface and OpenSphere; curves: see cosface_curve */
 } cosface_gradient;
 
-/* Which margin the per-sample margins replace. */
+/* Names a margin. */
 typedef enum cosface_margin_term {
   COSFACE_MARGIN_M1 = 1,
   COSFACE_MARGIN_M2 = 2,
   COSFACE_MARGIN_M3 = 3
 } cosface_margin_term;
+
+/* What M does where a margin on the angle leads past pi, a = m1 t + m2. */
+typedef enum cosface_fallback {
+  COSFACE_FALLBACK_CONTINUOUS = 0, /* psi(a) */
+  COSFACE_FALLBACK_NONE = 1,       /* cos(a), which rises again */
+  COSFACE_FALLBACK_EASY = 2,       /* cos(a) where cos_iy > 0, else cos_iy */
+  COSFACE_FALLBACK_HARD = 3        /* cos(a) where a <= pi, else cos_iy - m2 sin m2 */
+} cosface_fallback;
+
+/* V of hard negatives, those with cos_ic > M(cos_iy); v elsewhere. Which are hard is constant in the gradient. */
+typedef enum cosface_negatives {
+  COSFACE_NEGATIVES_PLAIN = 0,
+  COSFACE_NEGATIVES_CURRICULAR = 1, /* v (t + v) */
+  COSFACE_NEGATIVES_MV_ARC = 2,     /* (1 + t) v + t, and so MV_AM: the two differ in the target's margin alone */
+  COSFACE_NEGATIVES_MV_AM = 3
+} cosface_negatives;
+
+/* What a cosine becomes before the scale. */
+typedef enum cosface_curve {
+  COSFACE_CURVE_COSINE = 0,
+  /* M = [1 + m3 - v]+ (v - 1 + m3), V = [v + m3]+ (v - m3); DETACHED takes the [ ]+ for constants */
+  COSFACE_CURVE_CIRCLE = 1,
+  /* g(v) = 2 ((v + 1) / 2)^curve_exponent - 1: M = g - m3, V = g; DETACHED: g' = 1 */
+  COSFACE_CURVE_POWER = 2
+} cosface_curve;
+
+typedef enum cosface_form {
+  COSFACE_FORM_SOFTMAX = 0,
+  /* loss_i = weight_i (positive_weight softplus(-(z_iy + b)) + negative_weight sum softplus(z_ic + s negative_margin +
+     b)), b = bias_sign times the one bias */
+  COSFACE_FORM_BINARY = 1
+} cosface_form;
 
 typedef enum cosface_isa {
   COSFACE_ISA_AUTO = 0,
@@ -93,14 +127,17 @@ typedef enum cosface_precision {
 
 typedef struct cosface_margin_softmax_problem {
   int64_t batch;               /* N in [0, 2^31) */
-  int64_t classes;             /* C in [1, 2^31) */
+  int64_t classes;             /* C in [1, 2^31); C K too */
   int64_t dim;                 /* D in [1, 2^24] */
   const float* embeddings;     /* x [N, D] */
-  const float* weights;        /* w [C, D] */
+  const float* weights;        /* w [C K, D]; K = sub_centers rows for each class, next to each other */
   const int32_t* labels;       /* y [N], each in [0, C) or ignore_label */
   const float* sample_weights; /* [N] or NULL for all 1; finite */
-  const float* sample_margins; /* [N] or NULL; replaces the margin named by sample_margin_term */
-  const float* loss_gradient;  /* dL / d loss_i [N] or NULL for all 1; COSFACE_REDUCTION_NONE only */
+  const float* sample_m1;      /* [N] or NULL; each replaces the common margin of its name */
+  const float* sample_m2;
+  const float* sample_m3;
+  const float* loss_gradient; /* dL / d loss_i [N] or NULL for all 1; COSFACE_REDUCTION_NONE only */
+  const float* bias;          /* b [C], or [1] with the binary form; NULL for 0; finite */
 } cosface_margin_softmax_problem;
 
 typedef struct cosface_margin_softmax_options {
@@ -111,7 +148,6 @@ typedef struct cosface_margin_softmax_options {
   int32_t ignore_label;
   cosface_reduction reduction;
   cosface_gradient gradient;
-  cosface_margin_term sample_margin_term;
   cosface_isa isa; /* AUTO: the best this processor has, capped by COSFACE_ISA */
   cosface_precision precision;
   /* Gradients may leave out at most this part of each sample's probability mass, in [0, 1); 0 leaves out
@@ -120,16 +156,39 @@ typedef struct cosface_margin_softmax_options {
   int32_t threads;         /* 0: COSFACE_THREADS, else one per processor. Results do not depend on it */
   int64_t workspace_bytes; /* budget beyond inputs and outputs; below the least plan's need it is exceeded
                               by no more than that plan takes */
+
+  /* The rest of the family; by default all of it is off. */
+  cosface_fallback fallback;
+  double annealing; /* lambda in [0, 1e6]: M = (lambda cos + psi - m3) / (1 + lambda) */
+  int32_t normalize_embeddings;
+  int32_t normalize_weights;
+  double label_smoothing;   /* in [0, 1): the part of the target that is spread over all C classes */
+  double interclass_filter; /* in (-1, 1): other classes with a cosine above it do not count; 1 and above: off */
+  cosface_negatives negatives;
+  double negatives_t;  /* [-1, 1] with CURRICULAR, [0, 1e3] with MV_* */
+  int64_t sub_centers; /* K in [1, 1024]: the nearest of a class's K rows counts, the first on a tie */
+  cosface_curve curve;
+  double curve_exponent; /* [1, 16], of COSFACE_CURVE_POWER */
+  cosface_form form;
+  double positive_weight, negative_weight; /* [0, 1e6] */
+  double negative_margin;                  /* [-2, 2] */
+  int32_t bias_sign;                       /* 1 or -1 */
 } cosface_margin_softmax_options;
 
 /* Every pointer may be NULL: that result is then not produced. Without d_embeddings and d_weights the
- * call costs 2NCD flops and stores no gradient data. Both gradients are produced together or not at all. */
+ * call costs 2NCD flops and stores no gradient data. Both gradients are produced together or not at all. What is per
+ * sample costs nothing and needs neither; d_bias [C] needs both. All derivatives are of what `reduction` says. */
 typedef struct cosface_margin_softmax_results {
   float* loss;             /* [N], weighted; 0 where ignored */
   float* target_cosine;    /* [N] cos_iy without margin; 0 where ignored */
-  int32_t* prediction;     /* [N] lowest class index of the largest cosine, without margin */
+  int32_t* prediction;     /* [N] lowest class index of the largest s v_ic + b_c: without margin, curve or filter */
   float* d_embeddings;     /* [N, D] */
-  float* d_weights;        /* [C, D] */
+  float* d_weights;        /* [C K, D] */
+  float* d_bias;           /* [C], or [1] with the binary form */
+  float* d_sample_weights; /* [N]; the number that a mean divides by is held constant */
+  float* d_sample_m1;      /* [N] by the margin in force, whether it is the sample's own or the common one */
+  float* d_sample_m2;
+  float* d_sample_m3;
   double reduced_loss;     /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
   int64_t counted;         /* out: samples with label not ignored and weight != 0 */
   int64_t zero_embeddings; /* out: rows of x below COSFACE_ZERO_NORM */

@@ -51,8 +51,8 @@ void show(T*& pointer) {
 cosface_status run(const cosface_cuda_call& call, cosface_error* error) {
   cosface_margin_softmax_problem problem = *call.problem;
   cosface_margin_softmax_results results = *call.results;
-  for (const float** array : {&problem.embeddings, &problem.weights, &problem.sample_weights, &problem.sample_margins,
-                              &problem.loss_gradient}) {
+  for (const float** array : {&problem.embeddings, &problem.weights, &problem.sample_weights, &problem.sample_m1,
+                              &problem.sample_m2, &problem.sample_m3, &problem.loss_gradient}) {
     show(*array);
   }
   for (float** array : {&results.loss, &results.target_cosine, &results.d_embeddings, &results.d_weights}) {

@@ -41,12 +41,13 @@ std::vector<T> values_of(const op_device& device, const fake_tensor& tensor) {
   return values;
 }
 
-inline fake_attributes attributes_of(const cosface_margin_softmax_options& options, bool gradients) {
+inline fake_attributes attributes_of(const cosface_margin_softmax_options& options, bool gradients,
+                                     cosface_margin_term term = COSFACE_MARGIN_M3) {
   static const char* reductions[] = {"none", "mean", "sum"};
   static const char* precisions[] = {"fp32", "bf16-gradients", "bf16"};
   return {{{"reduction", reductions[options.reduction]},
            {"gradient", options.gradient == COSFACE_GRADIENT_EXACT ? "exact" : "detached"},
-           {"sample_margin_term", "m" + std::to_string(options.sample_margin_term)},
+           {"sample_margin_term", "m" + std::to_string(term)},
            {"precision", precisions[options.precision]}},
           {{"ignore_label", options.ignore_label}, {"num_gradients", gradients ? 2 : 0}}};
 }
