@@ -70,7 +70,7 @@ describe('the order', () => {
     const other = place('other.cjs', 'module.exports = { abiVersion: 999 };');
     const { binary, failed } = tryBinaries(hostOf({ COSFACE_BINARY: other }));
     expect(binary).toBeUndefined();
-    expect(failed).toMatchObject([{ code: 'COSFACE_ABI', message: expect.stringContaining('999, expected 2') }]);
+    expect(failed).toMatchObject([{ code: 'COSFACE_ABI', message: expect.stringContaining('999, expected 3') }]);
   });
 });
 
