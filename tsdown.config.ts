@@ -8,6 +8,8 @@ const config: UserConfig = defineConfig({
     'data/index': 'src/data/index.ts',
     'data/face-worker': 'src/data/face-worker.ts',
     'models/index': 'src/models/index.ts',
+    'evaluate/index': 'src/evaluate/index.ts',
+    'recognise/index': 'src/recognise/index.ts',
     'tfjs-node-compat': 'src/kernels/restore-is-null-or-undefined.ts',
   },
   format: 'esm',

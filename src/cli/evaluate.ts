@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PROTOCOLS, VARIANTS } from '../evaluate/request.js';
 import type { EvaluateFlags } from './evaluate/run-evaluate.js';
+import { backendOption } from './model-options.js';
 
 const FORMATS = `
 Protocols and their --pairs:
@@ -10,22 +11,43 @@ Protocols and their --pairs:
   megaface  a list of the probes, text or MegaFace's JSON; left out: every row, but those with label -1
   pairs     lines: left, right, 1 or 0, and perhaps a fold
 
-The list has a name for each row of features, perhaps a tab and a label. Formats, rules and every option:
+The list has a name for each row of features, perhaps a tab and a label. A model embeds only the images that the
+protocol's lists name (megaface: all). Formats, rules and every option:
 docs/evaluation.md
 
 Examples:
+  cosface evaluate --model runs/mine/best --images lfw-112x96 --protocol lfw --pairs pairs.txt
   cosface evaluate --features lfw.npy --list lfw.txt --protocol lfw --pairs pairs.txt --json -
   cosface evaluate --features probes.npy --list probes.txt --protocol megaface --distractors crowd.npy --out runs/crowd`;
 
 /** `cosface evaluate`. */
 export function evaluateCommand(): Command {
   return new Command('evaluate')
-    .description("score any model's features by a public protocol: accuracy, ROC, AUC, EER, TAR at FAR, CMC")
-    .requiredOption('--features <file>', ".npy [rows, features], or a folder of MegaFace's feature files")
-    .requiredOption('--list <file>', 'the name of each row, line by line')
+    .description(
+      'score a model, or the features of any, by a public protocol: accuracy, ROC, AUC, EER, TAR at FAR, CMC',
+    )
+    .option('--features <file>', ".npy [rows, features], or a folder of MegaFace's feature files")
+    .option('--list <file>', 'the name of each row, line by line; with --model: of the images to take')
+    .option('--model <folder>', 'instead of --features: a trained model, which embeds the images first')
+    .option('--images <path>', 'with --model: a folder of aligned images at any depth, a list, or a .rec file')
     .addOption(new Option('--protocol <name>', 'how to score').choices(PROTOCOLS).makeOptionMandatory())
     .option('--pairs <file>', "the protocol's list of pairs, see below")
     .option('--flipped <file>', 'features of the mirrored images, joined to those of --features')
+    .addOption(
+      new Option(
+        '--flip <rule>',
+        "with --model: protocol (the mirror images' features join as each protocol has it; default if the model " +
+          'looks at them), none, concatenate or add',
+      ).choices(['protocol', 'none', 'concatenate', 'add']),
+    )
+    .option('--batch <number>', 'with --model: images at a time', whole, 64)
+    .option('--detect', 'with --model: find and align faces first, by @vladmandic/face-api')
+    .addOption(
+      new Option('--bad <what>', 'with --model: what to do about a bad image')
+        .choices(['skip', 'fail'])
+        .default('fail'),
+    )
+    .addOption(backendOption())
     .addOption(
       new Option('--missing <rule>', 'a pair without features ends the run, or is left out and counted')
         .choices(['error', 'skip'])
@@ -47,14 +69,14 @@ export function evaluateCommand(): Command {
     .option('--suffix <text>', "megaface: the end of feature files' names, e.g. _arcface.bin")
     .option('--counts <numbers>', 'megaface: sizes of the gallery (default 10, 100, ... and all)', wholeNumbers)
     .option('--ranks <number>', 'megaface: ranks of the CMC', whole, 100)
-    .option('--threads <number>', 'megaface: of the search (default one a processor)', whole)
+    .option('--threads <number>', 'of the search (megaface), and that decode images (--model)', whole)
     .option('--out <folder>', 'where pictures go, SVG and PNG')
     .option('--json <file>', "write the figures as JSON; '-' is standard output")
     .addHelpText('after', FORMATS)
     .action(async (flags: EvaluateFlags) => {
       // Not before it is needed: other commands need neither the binary nor the renderer.
       const { runEvaluate } = await import('./evaluate/run-evaluate.js');
-      runEvaluate(flags);
+      await runEvaluate(flags);
     });
 }
 

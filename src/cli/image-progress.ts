@@ -6,7 +6,8 @@ export interface ImageProgress {
   stop(): void;
 }
 
-export function createImageProgress(total: number): ImageProgress {
+/** @param already - How many an earlier run has done: they count for nothing in the rate. */
+export function createImageProgress(total: number, already = 0): ImageProgress {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
   const start = performance.now();
   const bar = new SingleBar(
@@ -20,10 +21,10 @@ export function createImageProgress(total: number): ImageProgress {
     },
     Presets.shades_classic,
   );
-  bar.start(total, 0, { rate: '-' });
+  bar.start(total, already, { rate: '-' });
   return {
     update: (done) => {
-      const rate = Math.round(done / ((performance.now() - start) / 1000));
+      const rate = Math.round((done - already) / ((performance.now() - start) / 1000));
       bar.update(done, { rate });
     },
     stop: () => bar.stop(),

@@ -7,8 +7,11 @@ import { benchCommand } from './bench.js';
 import { buildCommand } from './build.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
+import { embedCommand } from './embed.js';
 import { evaluateCommand } from './evaluate.js';
+import { identifyCommand } from './identify.js';
 import { setupTensorflowCommand } from './setup-tensorflow.js';
+import { verifyCommand } from './verify.js';
 
 /** For a command line that cannot be understood; a command that fails exits with 1. */
 const USAGE_ERROR = 2;
@@ -19,8 +22,11 @@ const COMMANDS = [
   buildCommand,
   demoCommand,
   doctorCommand,
+  embedCommand,
   evaluateCommand,
+  identifyCommand,
   setupTensorflowCommand,
+  verifyCommand,
 ];
 
 async function main(): Promise<void> {

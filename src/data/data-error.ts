@@ -2,7 +2,7 @@ import { CosFaceError } from '../native/errors.js';
 
 /** What kind of thing in the data is not as it should be; each is the code of an error. */
 export type DataErrorCode =
-  /** The system would not open, read or write a file or folder. */
+  /** The system would not open or read a file or folder. */
   | 'COSFACE_FILE'
   /** A folder, file or set as a whole. */
   | 'COSFACE_DATA'
@@ -14,8 +14,6 @@ export type DataErrorCode =
   | 'COSFACE_LIST'
   /** Something that is asked for has no features. */
   | 'COSFACE_MISSING_FEATURE'
-  /** The files of a trained model. */
-  | 'COSFACE_MODEL'
   /** NaN or an infinity. */
   | 'COSFACE_NOT_FINITE'
   /** A path in a list or folder that leads out of its root. */
@@ -43,19 +41,15 @@ export function dataError(code: DataErrorCode, place: DataPlace, what: string, c
   return new CosFaceError(code, `${spellPlace(place)}: ${what}`, { argument, cause });
 }
 
-/** What the system said when a file could not be opened, read or written, as a COSFACE_FILE that names the file. */
+/** What the system said when a file could not be opened or read, as a COSFACE_FILE that names the file. */
 export function fileError(place: DataPlace, cause: unknown): CosFaceError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const known: Record<string, string> = {
     ENOENT: 'there is no such file or folder. Check the path',
-    EACCES: 'it may not be used by this user. Check its permissions',
-    EPERM: 'it may not be used by this user. Check its permissions',
-    EROFS: 'it may only be read. Choose another folder',
+    EACCES: 'it may not be read by this user. Check its permissions',
+    EPERM: 'it may not be read by this user. Check its permissions',
     EISDIR: 'it is a folder, expected a file. Check the path',
     ENOTDIR: 'it is a file, expected a folder. Check the path',
-    EEXIST: 'it is a file, expected a folder. Check the path',
-    ENOSPC: 'the disk is full. Make room and run it again',
-    EDQUOT: "this user's share of the disk is full. Make room and run it again",
     ELOOP: 'its links lead in a circle',
     ENAMETOOLONG: 'its name is too long for the file system',
   };

@@ -1,13 +1,10 @@
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { fileFaceSet, type NamedIdentity, noteLikeNames, withEnoughImages } from './file-face-set.js';
+import { isImageName, listFolder } from './list-folder.js';
 import { Root } from './path-inside.js';
-
-/** Names of image files that are taken; what a file holds is decided by its bytes. */
-const IMAGE_NAME = /\.(jpe?g|png|webp|pgm|ppm)$/i;
 
 export interface IdentityFolderOptions {
   /** Identities with fewer images are left out. Default 1. */
@@ -29,15 +26,13 @@ export async function openIdentityFolders(folder: string, options: IdentityFolde
   let passedOver = 0;
   const identities: NamedIdentity[] = [];
   for (const entry of await listFolder(folder)) {
-    if (entry.name.startsWith('.')) continue;
     if (!(await isFolder(root, entry, entry.name))) {
       passedOver++;
       continue;
     }
     const paths: string[] = [];
     for (const image of await listFolder(join(folder, entry.name))) {
-      if (image.name.startsWith('.')) continue;
-      if (IMAGE_NAME.test(image.name) && !image.isDirectory()) paths.push(`${entry.name}/${image.name}`);
+      if (isImageName(image.name) && !image.isDirectory()) paths.push(`${entry.name}/${image.name}`);
       else passedOver++;
     }
     identities.push({ name: entry.name, paths });
@@ -46,13 +41,6 @@ export async function openIdentityFolders(folder: string, options: IdentityFolde
   noteLikeNames(identities, notes);
   const kept = withEnoughImages(identities, Math.max(1, minimumImages), notes);
   return fileFaceSet(root, kept, { place: folder, notes });
-}
-
-async function listFolder(folder: string): Promise<Dirent[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause) => {
-    throw fileError(folder, cause);
-  });
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 async function isFolder(root: Root, entry: Dirent, path: string): Promise<boolean> {

@@ -15,7 +15,14 @@ import { nearestPoints } from './nearest-points.js';
 import { pairFigures } from './pair-figures.js';
 import { readPairLines } from './pair-lines.js';
 import type { EvaluateRequest } from './request.js';
-import { describeFiles, joined, pairsPlace, type RequestFeatures, readRequestFeatures } from './request-files.js';
+import {
+  describeFiles,
+  joined,
+  listPlace,
+  pairsPlace,
+  type RequestFeatures,
+  readRequestFeatures,
+} from './request-files.js';
 import { requireBothKinds } from './require-both-kinds.js';
 
 /** IJB-B or IJB-C 1:1: templates of images and video frames, pooled to one feature each. */
@@ -57,7 +64,7 @@ interface TemplateFeatures {
 /** Either `--list` is ijb?_face_tid_mid.txt itself, in the order of the features, or `--templates` is. */
 function readTemplateFeatures(request: EvaluateRequest): TemplateFeatures {
   if (request.templates === undefined) {
-    const list = readTemplateList({ file: request.list, argument: '--list' });
+    const list = readTemplateList(listPlace(request));
     const features = readRequestFeatures(request, { names: list.names, labels: undefined });
     return { features, list, rowOfImage: Int32Array.from(list.names, (_, row) => row) };
   }

@@ -1,12 +1,12 @@
 import { dataError } from '../data/data-error.js';
+import { type FeatureList, readFeatureList } from '../data/feature-list.js';
+import { type FeatureMatrix, readNpy } from '../data/read-npy.js';
 import { CosFaceError } from '../native/errors.js';
 import { falseAcceptRates, type MegaFaceEvaluation } from './evaluation.js';
-import { type FeatureList, readFeatureList } from './feature-list.js';
 import { bare, featureRows } from './feature-rows.js';
 import { type FeatureTable, readMatrix } from './feature-table.js';
 import { type MegaFaceProblem, megaFace } from './megaface.js';
 import { isFolder } from './read-feature-folder.js';
-import { type FeatureMatrix, readNpy } from './read-npy.js';
 import type { EvaluateRequest } from './request.js';
 import { describeFiles, joined, readRequestFeatures } from './request-files.js';
 

@@ -1,15 +1,16 @@
+import type { FeatureType } from '../data/read-npy.js';
 import type { FlipRule } from './feature-table.js';
 import type { MegaFaceFigures } from './megaface.js';
 import type { AccuracyFigures, PairFigures } from './pair-figures.js';
 import type { VariantResult } from './public-variants.js';
-import type { FeatureType } from './read-npy.js';
 import type { EvaluateRequest, Protocol, Variant } from './request.js';
 import type { RocPoint } from './roc.js';
 
 /** What was scored. File names as they were given, so that two runs print the same. */
 export interface EvaluatedFiles {
   features: { file: string; rows: number; dim: number; dtype: FeatureType; zeroRows: number };
-  list: string;
+  /** null for features in memory. */
+  list: string | null;
   /** How `--flipped` was joined; null without. */
   flip: FlipRule | null;
   pairsFile: string | null;
@@ -48,6 +49,9 @@ export type MegaFaceEvaluation = EvaluatedFiles &
   MegaFaceFigures & { protocol: 'megaface'; distractorsFile: string | null };
 
 export type Evaluation = PairsEvaluation | YtfEvaluation | LfwEvaluation | IjbEvaluation | MegaFaceEvaluation;
+
+/** What a protocol gives. */
+export type EvaluationOf<P extends Protocol> = Extract<Evaluation, { protocol: P }>;
 
 /** The requests' defaults: rates that the usual number of pairs of the protocol can tell apart. */
 export function falseAcceptRates({ far, protocol }: EvaluateRequest): readonly number[] {

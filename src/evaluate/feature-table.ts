@@ -1,7 +1,7 @@
 import { dataError, type FilePlace } from '../data/data-error.js';
-import type { FeatureList } from './feature-list.js';
+import type { FeatureList } from '../data/feature-list.js';
+import { type FeatureMatrix, readNpy, requireFinite } from '../data/read-npy.js';
 import { isFolder, readFeatureFolder } from './read-feature-folder.js';
-import { type FeatureMatrix, readNpy, requireFinite } from './read-npy.js';
 
 /** Features of which every row has a name. */
 export interface FeatureTable extends FeatureMatrix, FeatureList {}

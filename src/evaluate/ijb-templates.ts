@@ -1,7 +1,7 @@
 import { dataError, type FilePlace } from '../data/data-error.js';
+import type { FeatureMatrix } from '../data/read-npy.js';
 import { textLines } from '../data/text-lines.js';
 import { meanRow } from './pool-videos.js';
-import type { FeatureMatrix } from './read-npy.js';
 
 /** The lines of ijb?_face_tid_mid.txt: which image belongs to which template and medium (a still, or a video). */
 export interface TemplateList {

@@ -1,9 +1,10 @@
+import type { FeatureMatrix } from '../data/read-npy.js';
 import { countAbove } from '../native/count-above.js';
 import { CosFaceError } from '../native/errors.js';
 import { impostorThresholds } from '../native/impostor-thresholds.js';
 import { topK } from '../native/top-k.js';
+import { cosine } from '../recognise/cosine.js';
 import { type ConfidenceInterval, wilsonInterval } from './intervals.js';
-import type { FeatureMatrix } from './read-npy.js';
 import { HISTOGRAM_BINS, type ScoreHistogram } from './score-histogram.js';
 
 /** MegaFace's challenge 1: find a mate of each probe among distractors, and tell mates from distractors. */
@@ -158,19 +159,6 @@ function outrankedBy(nearest: Float32Array, score: number, exactScore: (place: n
   let place = low;
   for (; low < nearest.length && nearest[low] === rounded; low++) if (exactScore(low) >= score) place++;
   return place;
-}
-
-/** In double precision, as the search has it. */
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [cross, squareA, squareB] = [0, 0, 0];
-  for (let k = 0; k < a.length; k++) {
-    const [x, y] = [a[k] as number, b[k] as number];
-    cross += x * y;
-    squareA += x * x;
-    squareB += y * y;
-  }
-  // A vector of norm below 1e-12 has cosine 0 with everything.
-  return Math.min(squareA, squareB) < 1e-24 ? 0 : cross / (Math.sqrt(squareA) * Math.sqrt(squareB));
 }
 
 function rowOf(values: Float32Array, dim: number, row: number): Float32Array {

@@ -1,6 +1,6 @@
+import type { FeatureMatrix } from '../data/read-npy.js';
 import { bare } from './feature-rows.js';
 import type { FeatureTable } from './feature-table.js';
-import type { FeatureMatrix } from './read-npy.js';
 
 /**
  * How the features of a video's frames become one. The paper of CosFace names no rule, so a result names its own.
@@ -37,12 +37,16 @@ export function poolVideos(table: FeatureTable, pooling: VideoPooling): PooledVi
   return { values: pooled, rows: names.length, dim, dtype, names };
 }
 
+/** The video that a frame is of: `Ann/3` for `ytf/Ann/3/3.1617.jpg`. */
+export function videoOf(frame: string): string {
+  return bare(frame).split('/').slice(-3, -1).join('/');
+}
+
 function groupByVideo(names: readonly string[]): Map<string, number[]> {
   const areFrames = names.some((name) => bare(name) !== name.replaceAll('\\', '/').replace(/^(\.\/)+/, ''));
   const videos = new Map<string, number[]>();
   names.forEach((name, row) => {
-    const parts = bare(name).split('/');
-    const video = parts.slice(areFrames ? -3 : -2, areFrames ? -1 : undefined).join('/');
+    const video = areFrames ? videoOf(name) : bare(name).split('/').slice(-2).join('/');
     const rows = videos.get(video);
     if (rows) rows.push(row);
     else videos.set(video, [row]);

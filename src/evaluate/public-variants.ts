@@ -1,6 +1,6 @@
+import type { FeatureMatrix } from '../data/read-npy.js';
 import { dotScores, type Pairs, squaredNorms } from './cosine-pairs.js';
 import { type MeanAndError, meanAndError } from './mean-and-error.js';
-import type { FeatureMatrix } from './read-npy.js';
 
 /** The rules by which published LFW figures were scored; they differ by up to some tenths of a per cent. */
 export type PublicVariant = 'sphereface' | 'cosface-pytorch' | 'insightface';

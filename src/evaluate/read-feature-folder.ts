@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { dataError, type FilePlace, fileError } from '../data/data-error.js';
-import { type FeatureMatrix, type FeatureType, requireFinite } from './read-npy.js';
+import { type FeatureMatrix, type FeatureType, requireFinite } from '../data/read-npy.js';
 
 /** Rows, columns, bytes of a row or value, and type of an OpenCV matrix. */
 const HEADER_BYTES = 16;

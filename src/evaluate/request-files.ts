@@ -1,9 +1,10 @@
 import type { FilePlace } from '../data/data-error.js';
+import { type FeatureList, readFeatureList } from '../data/feature-list.js';
+import type { FeatureMatrix } from '../data/read-npy.js';
 import { CosFaceError } from '../native/errors.js';
+import { checkNamedFeatures } from './check-named-features.js';
 import type { EvaluatedFiles } from './evaluation.js';
-import { type FeatureList, readFeatureList } from './feature-list.js';
 import { countZeroRows, type FeatureTable, type FlipRule, readMatrix, withFlipped } from './feature-table.js';
-import type { FeatureMatrix } from './read-npy.js';
 import type { EvaluateRequest } from './request.js';
 
 /** The features of a request with their names, and those of the mirrored images where there are any. */
@@ -14,16 +15,25 @@ export interface RequestFeatures {
 
 /** @param named - What `--list` says, where it is of another form than usual. */
 export function readRequestFeatures(request: EvaluateRequest, named?: FeatureList): RequestFeatures {
-  const { suffix } = request;
-  const list = { file: request.list, argument: '--list' };
+  const { suffix, features } = request;
+  if (typeof features !== 'string') return checkNamedFeatures(features);
+  const list = listPlace(request);
   const known = named ?? readFeatureList(list);
   const table = {
     ...known,
-    ...readMatrix({ features: { file: request.features, argument: '--features' }, list, suffix }, known.names),
+    ...readMatrix({ features: { file: features, argument: '--features' }, list, suffix }, known.names),
   };
   const { flipped: file } = request;
   if (file === undefined) return { table, flipped: undefined };
   return { table, flipped: readMatrix({ features: flippedPlace(request), list, suffix }, table.names) };
+}
+
+/** @throws {CosFaceError} COSFACE_OPTION_RANGE where a request with a file of features has no list. */
+export function listPlace({ list }: EvaluateRequest): FilePlace {
+  if (list !== undefined) return { file: list, argument: '--list' };
+  throw new CosFaceError('COSFACE_OPTION_RANGE', '--list is missing: it names the rows of --features.', {
+    argument: '--list',
+  });
 }
 
 /** Both as one. */
@@ -51,10 +61,14 @@ export function describeFiles(
 ): EvaluatedFiles {
   const { rows, dim, dtype } = table;
   return {
-    features: { file: request.features, rows, dim, dtype, zeroRows: countZeroRows(table) },
-    list: request.list,
+    features: { file: nameOf(request.features), rows, dim, dtype, zeroRows: countZeroRows(table) },
+    list: request.list ?? null,
     flip: flipped ? rule : null,
     pairsFile: request.pairs ?? null,
     skippedPairs: skipped,
   };
+}
+
+function nameOf(features: EvaluateRequest['features']): string {
+  return typeof features === 'string' ? features : (features.source ?? 'features');
 }

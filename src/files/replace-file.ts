@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { outputError } from './output-error.js';
 
 export interface ReplaceOptions {
   /** Waits until the bytes are on the disk before the old file goes: it then survives a loss of power. Default false. */
@@ -9,15 +10,17 @@ export interface ReplaceOptions {
 /**
  * Writes a file whole or not at all: beside its place first, then renamed. Synchronous, so that no signal handler runs
  * in between. Makes the folder if need be.
+ *
+ * @throws {CosFaceError} COSFACE_OUTPUT; the old file is still there then.
  */
 export function replaceFile(
   path: string,
   content: string | Uint8Array | readonly Uint8Array[],
   { durable = false }: ReplaceOptions = {},
 ): void {
-  mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.${process.pid}.part`;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     const file = openSync(draft, 'w');
     try {
       for (const part of Array.isArray(content) ? content : [content]) writeFileSync(file, part);
@@ -27,7 +30,15 @@ export function replaceFile(
     }
     renameSync(draft, path);
   } catch (error) {
+    removeDraft(draft);
+    throw outputError(path, error);
+  }
+}
+
+function removeDraft(draft: string): void {
+  try {
     rmSync(draft, { force: true });
-    throw error;
+  } catch {
+    // Its folder could not be made or written to; so there is none.
   }
 }

@@ -12,3 +12,4 @@ export {
 } from './model-description.js';
 export { type FaceModel, loadModelFolder, readModelDescription, saveModelFolder } from './model-folder.js';
 export { type SphereFaceDepth, type SphereFaceNetOptions, sphereFaceNet } from './sphereface-net.js';
+export { type BackendName, startBackend } from './start-backend.js';

@@ -58,7 +58,7 @@ test.each([
   { flags: [], out: 'out', says: 'either --landmarks with a list, or --detect' },
   { flags: ['--landmarks', 'marks.txt'], out: 'photos/aligned', says: 'photos must not be overwritten' },
   { flags: ['--landmarks', 'none.txt'], out: 'out', says: 'none.txt: there is no such file' },
-  { flags: ['--landmarks', 'marks.txt'], out: 'marks.txt', says: 'COSFACE_FILE' },
+  { flags: ['--landmarks', 'marks.txt'], out: 'marks.txt', says: 'COSFACE_OUTPUT' },
 ])('what cannot be: $says', ({ flags, out, says }) => {
   const args = flags.map((flag) => (flag.endsWith('.txt') ? at(flag) : flag));
   const { status, stderr } = runCli(['align', at('photos'), ...args, '--out', at(out)]);

@@ -16,7 +16,7 @@ test('what cannot be written leaves the old file, and no draft', () => {
   const taken = join(folder, 'taken');
   mkdirSync(taken);
   writeFileSync(join(taken, 'x'), '');
-  expect(() => replaceFile(taken, 'text')).toThrow();
+  expect(() => replaceFile(taken, 'text')).toThrow(/^COSFACE_OUTPUT: .*taken could not be written: it is a folder/);
   expect(readdirSync(folder)).toEqual(['taken']);
   expect(existsSync(join(taken, 'x'))).toBe(true);
 });

@@ -1,17 +1,17 @@
-import { dirname, extname, join, resolve, sep } from 'node:path';
-import { alignFace } from '../../data/align-face.js';
+import { extname, join, resolve, sep } from 'node:path';
+import { type AlignPhotoOptions, alignPhoto, type LocateFace, locateBy } from '../../data/align-photo.js';
 import { type BadFilePolicy, BadFiles } from '../../data/bad-files.js';
-import { dataError, fileError } from '../../data/data-error.js';
-import { decodeImage } from '../../data/decode-image.js';
+import { dataError } from '../../data/data-error.js';
 import { encodeImage, type ImageFormat } from '../../data/encode-image.js';
 import { loadFaceDetector } from '../../data/face-detector.js';
 import type { FaceSet } from '../../data/face-set.js';
 import { FACE_TEMPLATES, type FaceTemplateName } from '../../data/face-template.js';
 import { openIdentityFolders } from '../../data/identity-folders.js';
-import { type Landmarks, readLandmarks } from '../../data/landmarks.js';
+import { readLandmarks } from '../../data/landmarks.js';
 import { OrderedTasks } from '../../data/ordered-tasks.js';
-import type { RgbImage } from '../../data/rgb-image.js';
+
 import { replaceFile } from '../../files/replace-file.js';
+
 import { CosFaceError } from '../../native/errors.js';
 import { createImageProgress } from '../image-progress.js';
 import { writeJson } from '../write-json.js';
@@ -45,11 +45,6 @@ export interface AlignFigures {
 
 /** Photos in work at once: bounds the memory, a photo of 24 megapixels takes 72 MB. */
 const PHOTOS_AT_ONCE = 4;
-/** Pixels of the result; beyond it the landmarks are hardly those of a face in this order. */
-const LARGE_RESIDUAL = 15;
-
-/** Finds the landmarks of a photo, or says why there are none. */
-type Locate = (image: RgbImage, name: string) => Promise<Landmarks>;
 
 /** Aligns every photo of a folder, and says at the end what became of them. */
 export async function runAlign(settings: AlignSettings): Promise<void> {
@@ -82,12 +77,12 @@ function checkFolders({ images, out, landmarks, detect = false }: AlignSettings)
 async function chooseLandmarks(
   { landmarks }: AlignSettings,
   photos: FaceSet,
-): Promise<{ locate: Locate; unused: number }> {
-  if (landmarks === undefined) return { locate: await locateByDetector(), unused: 0 };
+): Promise<{ locate: LocateFace; unused: number }> {
+  if (landmarks === undefined) return { locate: locateBy(await loadFaceDetector()), unused: 0 };
   const listed = await readLandmarks(landmarks);
   let used = 0;
   for (let at = 0; at < photos.size; at++) if (listed.has(photos.nameOf(at))) used++;
-  const locate: Locate = async (_, name) => {
+  const locate: LocateFace = async (_, name) => {
     const found = listed.get(name);
     if (found) return found;
     throw dataError('COSFACE_IMAGE', name, `${landmarks} has no landmarks for it.`);
@@ -95,18 +90,9 @@ async function chooseLandmarks(
   return { locate, unused: listed.size - used };
 }
 
-async function locateByDetector(): Promise<Locate> {
-  const detector = await loadFaceDetector();
-  return async (image, name) => {
-    const face = await detector.detect(image);
-    if (face) return face.landmarks;
-    throw dataError('COSFACE_IMAGE', name, 'no face was found in it.');
-  };
-}
-
 interface Work {
   photos: FaceSet;
-  locate: Locate;
+  locate: LocateFace;
   badFiles: BadFiles;
 }
 
@@ -125,12 +111,13 @@ async function alignAll(settings: AlignSettings, { photos, locate, badFiles }: W
       const other = written.get(target);
       if (other !== undefined) throw dataError('COSFACE_IMAGE', name, `its result would overwrite that of ${other}.`);
       written.set(target, name);
-      face = await alignPhoto(settings, { name, photo: await photos.read(at), locate });
+      face = await encodedFace(settings, await photos.read(at), { name, locate });
     } catch (error) {
       badFiles.add(name, error);
       return undefined;
     }
-    writeFace(target, face.encoded);
+    // A full disk is no fault of one photo: it ends the run.
+    replaceFile(target, face.encoded);
     return { name, value: face.residual };
   };
   const tasks = new OrderedTasks(0, photos.size, alignOne, { running: PHOTOS_AT_ONCE, ahead: PHOTOS_AT_ONCE });
@@ -149,35 +136,18 @@ async function alignAll(settings: AlignSettings, { photos, locate, badFiles }: W
   }
 }
 
-interface Photo {
-  name: string;
-  photo: Uint8Array;
-  locate: Locate;
-}
-
 interface EncodedFace {
   encoded: Uint8Array;
   residual: number;
 }
 
-async function alignPhoto(settings: AlignSettings, { name, photo, locate }: Photo): Promise<EncodedFace> {
-  const image = await decodeImage(photo, name);
-  const face = alignFace(image, await locate(image, name), FACE_TEMPLATES[settings.size]);
-  if (!face) throw dataError('COSFACE_IMAGE', name, 'its landmarks lie on one point.');
-  if (face.residual > LARGE_RESIDUAL) {
-    const what = `its landmarks are ${face.residual.toFixed(1)} pixels off those of a face`;
-    throw dataError('COSFACE_IMAGE', name, `${what}: expected left eye, right eye, nose, left and right of the mouth.`);
-  }
-  return { encoded: await encodeImage(face.image, settings.format, settings.quality), residual: face.residual };
-}
-
-/** A disk that is full or may not be written is no fault of one photo: it ends the run. */
-function writeFace(target: string, encoded: Uint8Array): void {
-  try {
-    replaceFile(target, encoded);
-  } catch (cause) {
-    throw fileError(dirname(target), cause);
-  }
+async function encodedFace(
+  settings: AlignSettings,
+  photo: Uint8Array,
+  of: Omit<AlignPhotoOptions, 'template'>,
+): Promise<EncodedFace> {
+  const { image, residual } = await alignPhoto(photo, { ...of, template: FACE_TEMPLATES[settings.size] });
+  return { encoded: await encodeImage(image, settings.format, settings.quality), residual };
 }
 
 interface Outcome {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { dataError, type FilePlace, fileError } from '../data/data-error.js';
-import { textLines } from '../data/text-lines.js';
+import { dataError, type FilePlace, fileError } from './data-error.js';
+import { textLines } from './text-lines.js';
 
 /** What each row of a feature file is. */
 export interface FeatureList {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { dataError, type FilePlace, fileError } from '../data/data-error.js';
+import { dataError, type FilePlace, fileError } from './data-error.js';
 import { float16Values } from './float16.js';
 
 export type FeatureType = 'float16' | 'float32' | 'float64';

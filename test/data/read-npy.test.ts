@@ -2,8 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readNpy } from '../../src/evaluate/read-npy.js';
-import { npy, temporaryFolder } from './feature-files.js';
+import { readNpy } from '../../src/data/read-npy.js';
+import { npy, temporaryFolder } from '../evaluate/feature-files.js';
 
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true }));
