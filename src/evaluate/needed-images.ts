@@ -3,7 +3,6 @@ import { readFeatureList } from '../data/feature-list.js';
 import { type FeatureRows, featureRows } from './feature-rows.js';
 import { readTemplateList } from './ijb-templates.js';
 import { readLfwPairs } from './lfw-pairs.js';
-import type { NamedPair } from './named-pair.js';
 import { readPairLines } from './pair-lines.js';
 import { videoOf } from './pool-videos.js';
 import type { EvaluateRequest } from './request.js';
@@ -33,7 +32,7 @@ export function neededImages(request: EvaluateRequest, available: readonly strin
   const finder = new Finder(available, root, request.missing);
   if (list !== undefined) return ofList(request, finder);
   if (protocol === 'megaface') return named(Array.from(available.keys()), available);
-  if (protocol === 'ytf') return ofVideos(readYtfPairs(pairsPlace(request)), available);
+  if (protocol === 'ytf') return ofVideos(request, available, root);
   const pairs = protocol === 'lfw' ? readLfwPairs(pairsPlace(request)) : readPairLines(pairsPlace(request));
   const places = new Set<number>();
   for (const { left, right, line } of pairs)
@@ -62,9 +61,13 @@ class Finder {
   find(name: string, place: FilePlace): number {
     const found = this.#rows.find(name, place);
     if (found >= 0 || this.#missing === 'skip') return found;
-    const text = `there is no image '${name}' in ${this.#root}. Add it, or leave such pairs out with --missing skip.`;
-    throw dataError('COSFACE_MISSING_FEATURE', place, text);
+    throw missingImage(`'${name}'`, this.#root, place);
   }
+}
+
+function missingImage(what: string, root: string, place: FilePlace): Error {
+  const text = `there is no image ${what} in ${root}. Add it, or leave such pairs out with --missing skip.`;
+  return dataError('COSFACE_MISSING_FEATURE', place, text);
 }
 
 function named(places: number[], available: readonly string[]): NeededImages {
@@ -87,9 +90,16 @@ function ofTemplates(request: EvaluateRequest, finder: Finder): NeededImages {
 }
 
 /** All frames of the videos that a pair names. */
-function ofVideos(pairs: Iterable<NamedPair>, available: readonly string[]): NeededImages {
+function ofVideos(request: EvaluateRequest, available: readonly string[], root: string): NeededImages {
+  const place = pairsPlace(request);
+  const there = new Set(available.map(videoOf));
   const videos = new Set<string>();
-  for (const { left, right } of pairs) videos.add(left).add(right);
+  for (const { left, right, line } of readYtfPairs(place))
+    for (const video of [left, right]) {
+      if (!there.has(video) && request.missing === 'error')
+        throw missingImage(`of the video '${video}'`, root, { ...place, line });
+      videos.add(video);
+    }
   const places = Array.from(available.keys()).filter((place) => videos.has(videoOf(available[place] as string)));
   return named(places, available);
 }
