@@ -88,9 +88,11 @@ Napi::Value addon::margin_softmax(const Napi::CallbackInfo& info) {
 
 Napi::Value addon::margin_softmax_async(const Napi::CallbackInfo& info) {
   try {
-    // The flag first: its getter may run JavaScript, and the call holds pointers into JavaScript's arrays.
-    const bool with_gradients = info[0].IsObject() && read_flag(info[0].As<Napi::Object>(), "gradients");
-    return start_margin_softmax_job(info.Env(), read_margin_softmax_call(info[0]), with_gradients);
+    // The flags first: their getters may run JavaScript, and the call holds pointers into JavaScript's arrays.
+    const Napi::Object object = require_object(info[0], "call");
+    const wanted_results wanted{.gradients = read_flag(object, "gradients"),
+                                .sample_gradients = read_flag(object, "sampleGradients")};
+    return start_margin_softmax_job(info.Env(), read_margin_softmax_call(object), wanted);
   } catch (const Napi::Error& error) {
     const auto deferred = Napi::Promise::Deferred::New(info.Env());
     deferred.Reject(error.Value());

@@ -87,9 +87,9 @@ cosface_isa read_isa(const Napi::Object& call) {
   return static_cast<cosface_isa>(read_choice(call.Get("isa"), "isa", COSFACE_ISA_AUTO, isas));
 }
 
-bool read_flag(const Napi::Object& call, const char* name) {
+bool read_flag(const Napi::Object& call, const char* name, bool fallback) {
   const Napi::Value value = call.Get(name);
-  if (value.IsUndefined()) return false;
+  if (value.IsUndefined()) return fallback;
   if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
   throw js_error(call.Env(), "COSFACE_OPTION_RANGE",
                  std::string(name) + " is " + kind_of(value) + ", expected a boolean.", {name});

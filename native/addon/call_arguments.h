@@ -30,13 +30,15 @@ constexpr integer_range dim_range{1, 1 << 24, "COSFACE_SHAPE"};
 constexpr integer_range class_range{1, INT32_MAX, "COSFACE_SHAPE"};
 constexpr integer_range dimension_range{0, largest_safe_integer, "COSFACE_SHAPE"};
 constexpr integer_range int32_range{INT32_MIN, INT32_MAX, "COSFACE_OPTION_RANGE"};
+// K as the C ABI allows it: it divides a length before the C ABI sees it.
+constexpr integer_range sub_center_range{1, 1024, "COSFACE_OPTION_RANGE"};
 constexpr integer_range byte_range{0, largest_safe_integer, "COSFACE_OPTION_RANGE"};
 
 // Throws range.code for a number outside the range or with a fraction.
 int64_t read_integer(const Napi::Value& value, const char* name, int64_t fallback, const integer_range& range);
 
-// The property as a boolean; false where absent. Throws COSFACE_OPTION_RANGE for any other kind.
-bool read_flag(const Napi::Object& call, const char* name);
+// The property as a boolean; `fallback` where absent. Throws COSFACE_OPTION_RANGE for any other kind.
+bool read_flag(const Napi::Object& call, const char* name, bool fallback = false);
 
 struct choice {
   const char* name;

@@ -14,7 +14,6 @@ struct margin_softmax_call {
   cosface_margin_softmax_problem problem{};
   cosface_margin_softmax_options options{};
   cosface_margin_softmax_results results{};
-  cosface_margin_term sample_margin_term = COSFACE_MARGIN_M3;
   cosface_cuda_class_subset subset{};  // ids is null: all classes
   device_request device;
   bool workspace_is_default = false;  // the default is another on a GPU

@@ -10,15 +10,25 @@
 namespace cosface {
 namespace {
 
+int64_t weight_count(const margin_softmax_call& call) {
+  return call.problem.classes * call.options.sub_centers * call.problem.dim;
+}
+
+int64_t bias_count(const margin_softmax_call& call) {
+  return call.options.form == COSFACE_FORM_BINARY ? 1 : call.problem.classes;
+}
+
 struct input_copies {
-  buffer<float> embeddings, weights, sample_weights, sample_m1, sample_m2, sample_m3, loss_gradient;
+  buffer<float> embeddings, weights, sample_weights, sample_m1, sample_m2, sample_m3, loss_gradient, bias;
   buffer<int32_t> labels;
 
-  bool copy(const cosface_margin_softmax_problem& p) {
-    return embeddings.copy(p.embeddings, p.batch * p.dim) && weights.copy(p.weights, p.classes * p.dim) &&
-           labels.copy(p.labels, p.batch) && sample_weights.copy(p.sample_weights, p.batch) &&
-           sample_m1.copy(p.sample_m1, p.batch) && sample_m2.copy(p.sample_m2, p.batch) &&
-           sample_m3.copy(p.sample_m3, p.batch) && loss_gradient.copy(p.loss_gradient, p.batch);
+  bool copy(const margin_softmax_call& call) {
+    const cosface_margin_softmax_problem& p = call.problem;
+    return embeddings.copy(p.embeddings, p.batch * p.dim) && weights.copy(p.weights, weight_count(call)) &&
+           bias.copy(p.bias, bias_count(call)) && labels.copy(p.labels, p.batch) &&
+           sample_weights.copy(p.sample_weights, p.batch) && sample_m1.copy(p.sample_m1, p.batch) &&
+           sample_m2.copy(p.sample_m2, p.batch) && sample_m3.copy(p.sample_m3, p.batch) &&
+           loss_gradient.copy(p.loss_gradient, p.batch);
   }
 
   void point(cosface_margin_softmax_problem& p) const {
@@ -30,16 +40,23 @@ struct input_copies {
     p.sample_m2 = sample_m2.data.get();
     p.sample_m3 = sample_m3.data.get();
     p.loss_gradient = loss_gradient.data.get();
+    p.bias = bias.data.get();
   }
 };
 
 struct outputs {
-  buffer<float> loss, target_cosine, d_embeddings, d_weights;
+  buffer<float> loss, target_cosine, d_embeddings, d_weights, d_bias;
+  buffer<float> d_sample_weights, d_sample_m1, d_sample_m2, d_sample_m3;
   buffer<int32_t> prediction;
 
-  bool allocate(const cosface_margin_softmax_problem& p, bool with_gradients) {
-    return loss.allocate(p.batch) && target_cosine.allocate(p.batch) && prediction.allocate(p.batch) &&
-           (!with_gradients || (d_embeddings.allocate(p.batch * p.dim) && d_weights.allocate(p.classes * p.dim)));
+  bool allocate(const margin_softmax_call& call, const wanted_results& wanted) {
+    const cosface_margin_softmax_problem& p = call.problem;
+    if (!loss.allocate(p.batch) || !target_cosine.allocate(p.batch) || !prediction.allocate(p.batch)) return false;
+    if (wanted.gradients && !(d_embeddings.allocate(p.batch * p.dim) && d_weights.allocate(weight_count(call)) &&
+                              (p.bias == nullptr || d_bias.allocate(bias_count(call)))))
+      return false;
+    return !wanted.sample_gradients || (d_sample_weights.allocate(p.batch) && d_sample_m1.allocate(p.batch) &&
+                                        d_sample_m2.allocate(p.batch) && d_sample_m3.allocate(p.batch));
   }
 
   void point(cosface_margin_softmax_results& r) const {
@@ -48,6 +65,31 @@ struct outputs {
     r.prediction = prediction.data.get();
     r.d_embeddings = d_embeddings.data.get();
     r.d_weights = d_weights.data.get();
+    r.d_bias = d_bias.data.get();
+    r.d_sample_weights = d_sample_weights.data.get();
+    r.d_sample_m1 = d_sample_m1.data.get();
+    r.d_sample_m2 = d_sample_m2.data.get();
+    r.d_sample_m3 = d_sample_m3.data.get();
+  }
+
+  // Those that were allocated.
+  void deliver_to(Napi::Object& result) {
+    const Napi::Env env = result.Env();
+    const struct {
+      const char* name;
+      buffer<float>& values;
+    } floats[] = {{"loss", loss},
+                  {"targetCosine", target_cosine},
+                  {"dEmbeddings", d_embeddings},
+                  {"dWeights", d_weights},
+                  {"dBias", d_bias},
+                  {"dSampleWeights", d_sample_weights},
+                  {"dSampleM1", d_sample_m1},
+                  {"dSampleM2", d_sample_m2},
+                  {"dSampleM3", d_sample_m3}};
+    for (const auto& output : floats)
+      if (output.values.data != nullptr) result.Set(output.name, deliver<Napi::Float32Array>(env, output.values));
+    result.Set("prediction", deliver<Napi::Int32Array>(env, prediction));
   }
 };
 
@@ -65,19 +107,19 @@ cosface_error out_of_memory(const char* what) {
 class margin_softmax_job final : public Napi::AsyncWorker {
  public:
   margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const margin_softmax_run& run,
-                     input_copies&& inputs, bool with_gradients)
+                     input_copies&& inputs, const wanted_results& wanted)
       : Napi::AsyncWorker(env, "cosface.marginSoftmax"),
         deferred_(Napi::Promise::Deferred::New(env)),
         call_(call),
         run_(run),
         inputs_(std::move(inputs)),
-        with_gradients_(with_gradients) {}
+        wanted_(wanted) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
-    if (!outputs_.allocate(call_.problem, with_gradients_)) {
+    if (!outputs_.allocate(call_, wanted_)) {
       error_ = out_of_memory("results");
       return;
     }
@@ -93,13 +135,7 @@ class margin_softmax_job final : public Napi::AsyncWorker {
       return;
     }
     Napi::Object result = summary_of(env, call_.results);
-    result.Set("loss", deliver<Napi::Float32Array>(env, outputs_.loss));
-    result.Set("targetCosine", deliver<Napi::Float32Array>(env, outputs_.target_cosine));
-    result.Set("prediction", deliver<Napi::Int32Array>(env, outputs_.prediction));
-    if (with_gradients_) {
-      result.Set("dEmbeddings", deliver<Napi::Float32Array>(env, outputs_.d_embeddings));
-      result.Set("dWeights", deliver<Napi::Float32Array>(env, outputs_.d_weights));
-    }
+    outputs_.deliver_to(result);
     deferred_.Resolve(result);
   }
 
@@ -115,17 +151,17 @@ class margin_softmax_job final : public Napi::AsyncWorker {
   input_copies inputs_;
   outputs outputs_;
   cosface_error error_{};
-  bool with_gradients_;
+  wanted_results wanted_;
 };
 
 }  // namespace
 
-Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, bool with_gradients) {
+Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const wanted_results& wanted) {
   // On this thread, because JavaScript may change the environment while the job runs.
-  const margin_softmax_run run(env, call, with_gradients);
+  const margin_softmax_run run(env, call, wanted.gradients);
   input_copies inputs;
-  if (!inputs.copy(call.problem)) throw js_error(env, out_of_memory("input copies"));
-  auto* job = new margin_softmax_job(env, call, run, std::move(inputs), with_gradients);
+  if (!inputs.copy(call)) throw js_error(env, out_of_memory("input copies"));
+  auto* job = new margin_softmax_job(env, call, run, std::move(inputs), wanted);
   const Napi::Promise promise = job->promise();
   job->Queue();  // deletes the job after OnOK or OnError
   return promise;

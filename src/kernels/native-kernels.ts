@@ -144,6 +144,8 @@ function allocateGradients(allocate: Allocate, inputs: MarginSoftmaxInputs, outp
   return [outputs.dEmbeddings, outputs.dWeights];
 }
 
+const SAMPLE_MARGINS = { m1: 'sampleM1', m2: 'sampleM2', m3: 'sampleM3' } as const;
+
 function nativeCall(
   memory: TensorMemory,
   inputs: MarginSoftmaxInputs,
@@ -162,12 +164,12 @@ function nativeCall(
     ignoreLabel: attrs.ignoreLabel,
     reduction: attrs.reduction,
     gradient: attrs.gradient,
-    sampleMarginTerm: attrs.sampleMarginTerm,
     precision: attrs.precision,
     gradientTolerance: attrs.gradientTolerance,
   } as MarginSoftmaxCall;
   if (inputs.sampleWeights) call.sampleWeights = memory.read(inputs.sampleWeights) as Float32Array;
-  if (inputs.sampleMargins) call.sampleMargins = memory.read(inputs.sampleMargins) as Float32Array;
+  if (inputs.sampleMargins)
+    call[SAMPLE_MARGINS[attrs.sampleMarginTerm]] = memory.read(inputs.sampleMargins) as Float32Array;
   if (outputs.loss) call.loss = memory.view(outputs.loss) as Float32Array;
   if (outputs.targetCosine) call.targetCosine = memory.view(outputs.targetCosine) as Float32Array;
   if (outputs.prediction) call.prediction = memory.view(outputs.prediction) as Int32Array;

@@ -53,21 +53,75 @@ export interface MarginSoftmaxInputs {
   dim: number;
   /** [N]. */
   sampleWeights?: Float32Array | null | undefined;
-  /** [N], in place of the margin that sampleMarginTerm names. */
+  /** [N]; each replaces the common margin of its name. */
+  sampleM1?: Float32Array | null | undefined;
+  sampleM2?: Float32Array | null | undefined;
+  sampleM3?: Float32Array | null | undefined;
+  /** Another name for sampleM3. */
   sampleMargins?: Float32Array | null | undefined;
+  /** [C], or [1] with `binary`. */
+  bias?: Float32Array | null | undefined;
   /** dL / d loss_i [N]; with reduction 'none' only. */
   lossGradient?: Float32Array | null | undefined;
 }
 
-export interface NativeOptions extends Partial<DeviceChoice> {
+/** What a margin on the angle does where it leads past pi: cosface_fallback of the C ABI. */
+export type Fallback = 'continuous' | 'none' | 'easy' | 'hard';
+
+/** How hard negatives, those above the target's margined cosine, weigh more. */
+export interface NegativesRule {
+  kind: 'curricular' | 'mv-arc' | 'mv-am';
+  t: number;
+}
+
+/**
+ * What a cosine becomes before the scale: itself; `circle`, M = [1 + m3 - v]+ (v - 1 + m3) and V = [v + m3]+ (v - m3);
+ * `power`, 2 ((v + 1) / 2)^exponent - 1 for both, and M less m3.
+ */
+export type Curve = { kind: 'cosine' } | { kind: 'circle' } | { kind: 'power'; exponent: number };
+
+/** loss = positiveWeight softplus(-(z_y + b)) + negativeWeight sum softplus(z_c + scale negativeMargin + b). */
+export interface BinaryForm {
+  positiveWeight: number;
+  negativeWeight: number;
+  negativeMargin: number;
+  /** The bias is added or subtracted. */
+  biasSign: 1 | -1;
+}
+
+/** The family beyond its margins; native/include/cosface/margin_softmax.h has the formulas. All of it is off by default. */
+export interface FamilyAttributes {
+  /** Default 'continuous'. */
+  fallback: Fallback;
+  /** A-Softmax's lambda in [0, 1e6]: M = (lambda cos + psi - m3) / (1 + lambda). Default 0. */
+  annealing: number;
+  /** Whether embeddings and weights enter as unit rows. Default true. */
+  normalizeEmbeddings: boolean;
+  normalizeWeights: boolean;
+  /** Part of the target that is spread over all classes that count, in [0, 1). Default 0. */
+  labelSmoothing: number;
+  /** Other classes with a cosine above it, in (-1, 1], do not count; absent: all count. */
+  interclassFilter: number | null | undefined;
+  /** Absent: all negatives weigh the same. */
+  negatives: NegativesRule | null | undefined;
+  /** K in [1, 1024]: weights holds K rows for each class, of which the nearest counts. Default 1. */
+  subCenters: number;
+  curve: Curve;
+  /** A sum of binary cross-entropies in place of a softmax; absent: a softmax. */
+  binary: BinaryForm | null | undefined;
+}
+
+export type FamilyOptions = { [K in keyof FamilyAttributes]?: FamilyAttributes[K] | undefined };
+
+export interface NativeOptions extends Partial<DeviceChoice>, FamilyOptions {
   scale: number;
   m1: number;
   m2: number;
   m3: number;
   ignoreLabel: number;
   reduction: 'none' | 'mean' | 'sum';
-  gradient: 'exact' | 'detached';
-  sampleMarginTerm: 'm1' | 'm2' | 'm3';
+  /** Default 'exact'. */
+  gradient?: 'exact' | 'detached' | undefined;
   /** Default 'fp32'. */
   precision?: Precision | undefined;
   /** In [0, 1). Default 0. */
@@ -89,11 +143,19 @@ export interface MarginSoftmaxOutputs {
   prediction?: Int32Array | undefined;
   dEmbeddings?: Float32Array | undefined;
   dWeights?: Float32Array | undefined;
+  /** As the bias; with both gradients only. */
+  dBias?: Float32Array | undefined;
+  /** [N]; these need no gradients and cost nothing. */
+  dSampleWeights?: Float32Array | undefined;
+  dSampleM1?: Float32Array | undefined;
+  dSampleM2?: Float32Array | undefined;
+  dSampleM3?: Float32Array | undefined;
 }
 
 export type MarginSoftmaxCall = MarginSoftmaxInputs & NativeOptions & MarginSoftmaxOutputs;
 
-export type MarginSoftmaxAsyncCall = MarginSoftmaxInputs & NativeOptions & { gradients?: boolean };
+export type MarginSoftmaxAsyncCall = MarginSoftmaxInputs &
+  NativeOptions & { gradients?: boolean; sampleGradients?: boolean };
 
 export interface MarginSoftmaxSummary {
   /** The sum of the losses, or their mean with reduction 'mean'. */
@@ -105,12 +167,10 @@ export interface MarginSoftmaxSummary {
   zeroWeights: number;
 }
 
-export interface MarginSoftmaxAsyncResult extends MarginSoftmaxSummary {
+export interface MarginSoftmaxAsyncResult extends MarginSoftmaxSummary, MarginSoftmaxOutputs {
   loss: Float32Array;
   targetCosine: Float32Array;
   prediction: Int32Array;
-  dEmbeddings?: Float32Array;
-  dWeights?: Float32Array;
 }
 
 export interface PlanShape extends Partial<NativeOptions> {

@@ -13,7 +13,6 @@ import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from
  */
 export async function marginSoftmaxAsync(options: MarginSoftmaxOptions): Promise<MarginSoftmaxResult> {
   const result = await loadAddon().marginSoftmaxAsync(readOptions(options));
-  const { loss, targetCosine, prediction, dEmbeddings, dWeights } = result;
-  if (!dEmbeddings || !dWeights) return { loss, targetCosine, prediction };
-  return { loss, targetCosine, prediction, dEmbeddings, dWeights };
+  const { reducedLoss, counted, zeroEmbeddings, zeroWeights, ...outputs } = result;
+  return outputs as MarginSoftmaxResult;
 }

@@ -1,13 +1,16 @@
-import type { MarginSoftmaxAsyncCall, Precision, ResidentCall } from './addon.js';
+import type { FamilyAttributes, FamilyOptions, MarginSoftmaxAsyncCall, Precision, ResidentCall } from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
 import { CosFaceError, spell } from './errors.js';
 import type { ResidentStepOptions } from './resident-weights.js';
 
-/** Arguments of marginSoftmax and marginSoftmaxAsync. N samples, C classes, D features; matrices are row-major. */
-export interface MarginSoftmaxOptions {
+/**
+ * Arguments of marginSoftmax and marginSoftmaxAsync. N samples, C classes, D features; matrices are row-major. docs/losses.md
+ * says which of them make which loss.
+ */
+export interface MarginSoftmaxOptions extends FamilyOptions {
   /** x, [N, D]. Rows need not be normalised. */
   embeddings: Float32Array;
-  /** w, [C, D], one row for each class. Rows need not be normalised. */
+  /** w, [C, D], one row for each class, or [C K, D] with `subCenters`. Rows need not be normalised. */
   weights: Float32Array;
   /** y, [N], each in [0, C) or `ignoreLabel`. */
   labels: Int32Array;
@@ -21,14 +24,26 @@ export interface MarginSoftmaxOptions {
   m2?: number | undefined;
   /** Cosine offset, [0, 2]. Default 0; the CosFace paper uses 0.35. */
   m3?: number | undefined;
-  /** Whether to produce dEmbeddings and dWeights, at three times the cost. Default false. */
+  /** 'exact' (default), or 'detached': drops the derivative of the margin by the cosine, and holds Circle's paces constant. */
+  gradient?: 'exact' | 'detached' | undefined;
+  /** Whether to produce dEmbeddings, dWeights and dBias, at three times the cost. Default false. */
   gradients?: boolean | undefined;
+  /** Whether to produce dSampleWeights, dSampleM1, dSampleM2 and dSampleM3, which costs nothing. Default false. */
+  sampleGradients?: boolean | undefined;
   /** The label of samples that count for nothing. Default -1. */
   ignoreLabel?: number | undefined;
   /** [N], factors of the losses. Default all 1. */
   sampleWeights?: Float32Array | null | undefined;
-  /** [N], each in [-2, 2], in place of m3. */
+  /** [N], each in [-2, 2], in place of m3; another name for `sampleM3`. */
   sampleMargins?: Float32Array | null | undefined;
+  /** [N], each in (0, 16], in place of m1. */
+  sampleM1?: Float32Array | null | undefined;
+  /** [N], each in [-pi, pi], in place of m2. */
+  sampleM2?: Float32Array | null | undefined;
+  /** [N], each in [-2, 2], in place of m3. */
+  sampleM3?: Float32Array | null | undefined;
+  /** Added to the logits: [C], or [1] with `binary`; finite. Default 0. */
+  bias?: Float32Array | null | undefined;
   /**
    * What the matrix products multiply: 'fp32' (default); 'bf16-gradients', bf16 in the two products of the gradients, the
    * loss as with 'fp32'; 'bf16', the cosines too. Sums stay float32 or better. Error bounds: docs/math.md.
@@ -61,11 +76,30 @@ export interface MarginSoftmaxResult {
   prediction: Int32Array;
   /** [N, D], the gradient of the mean loss; with `gradients` only. */
   dEmbeddings?: Float32Array;
-  /** [C, D], the gradient of the mean loss; with `gradients` only. */
+  /** As `weights`, the gradient of the mean loss; with `gradients` only. */
   dWeights?: Float32Array;
+  /** As `bias`, the gradient of the mean loss; with `gradients` and a bias only. */
+  dBias?: Float32Array;
+  /** [N], the gradient of the mean loss, whose number of samples is held constant; with `sampleGradients` only. */
+  dSampleWeights?: Float32Array;
+  /** [N], by each sample's margin, its own or the common one; with `sampleGradients` only. */
+  dSampleM1?: Float32Array;
+  dSampleM2?: Float32Array;
+  dSampleM3?: Float32Array;
 }
 
-const NAMES: Record<keyof MarginSoftmaxOptions, true> = {
+const FAMILY_NAMES = [
+  ...['fallback', 'annealing', 'normalizeEmbeddings', 'normalizeWeights', 'labelSmoothing', 'interclassFilter'],
+  ...['negatives', 'subCenters', 'curve', 'binary'],
+] as const;
+/** The names within an option that is an object. */
+const PART_NAMES = {
+  negatives: ['kind', 't'],
+  curve: ['kind', 'exponent'],
+  binary: ['positiveWeight', 'negativeWeight', 'negativeMargin', 'biasSign'],
+} as const;
+
+const NAMES: Record<Exclude<keyof MarginSoftmaxOptions, keyof FamilyAttributes>, true> = {
   embeddings: true,
   weights: true,
   labels: true,
@@ -74,10 +108,16 @@ const NAMES: Record<keyof MarginSoftmaxOptions, true> = {
   m1: true,
   m2: true,
   m3: true,
+  gradient: true,
   gradients: true,
+  sampleGradients: true,
   ignoreLabel: true,
   sampleWeights: true,
   sampleMargins: true,
+  sampleM1: true,
+  sampleM2: true,
+  sampleM3: true,
+  bias: true,
   precision: true,
   gradientTolerance: true,
   threads: true,
@@ -85,51 +125,67 @@ const NAMES: Record<keyof MarginSoftmaxOptions, true> = {
   device: true,
 };
 
-const STEP_NAMES = [...Object.keys(NAMES).filter((name) => !/^(weights|dim|device)$/.test(name)), 'classIds'];
+const ALL_NAMES = [...Object.keys(NAMES), ...FAMILY_NAMES];
+const STEP_NAMES = [...ALL_NAMES.filter((name) => !/^(weights|dim|device|sampleGradients)$/.test(name)), 'classIds'];
+
+type Flags = { gradients: boolean; sampleGradients: boolean };
 
 /**
- * Fills in the defaults and checks what the binary cannot see: names, the device's spelling, the flag. Kinds, lengths
+ * Fills in the defaults and checks what the binary cannot see: names, the device's spelling, the flags. Kinds, lengths
  * and ranges are the binary's to check.
  */
-export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCall & { gradients: boolean } {
-  requireKnownNames(options, 'marginSoftmax({ embeddings, weights, labels, dim })', Object.keys(NAMES));
+export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCall & Flags {
+  requireKnownNames(options, 'marginSoftmax({ embeddings, weights, labels, dim })', ALL_NAMES);
   const { weights, dim } = options;
   return { ...readSamples(options), weights, dim, ...chooseDevice(options.device) };
 }
 
 /** As readOptions, for weights that are on a GPU. */
-export function readStep(options: ResidentStepOptions): ResidentCall & { gradients: boolean } {
+export function readStep(options: ResidentStepOptions): ResidentCall & Flags {
   requireKnownNames(options, 'step({ embeddings, labels })', STEP_NAMES);
   return { ...readSamples(options), classIds: options.classIds };
 }
 
-function readSamples(options: Omit<ResidentStepOptions, 'classIds'>): Omit<ResidentCall, 'classIds'> & {
-  gradients: boolean;
-} {
-  const { gradients = false } = options;
-  if (typeof gradients !== 'boolean')
-    throw new CosFaceError('COSFACE_OPTION_RANGE', `gradients is ${spell(gradients)}, expected true or false.`, {
-      argument: 'gradients',
-    });
+function readSamples(options: Omit<ResidentStepOptions, 'classIds'>): Omit<ResidentCall, 'classIds'> & Flags {
   return {
+    ...readFamily(options),
     embeddings: options.embeddings,
     labels: options.labels,
     sampleWeights: options.sampleWeights,
     sampleMargins: options.sampleMargins,
+    sampleM1: options.sampleM1,
+    sampleM2: options.sampleM2,
+    sampleM3: options.sampleM3,
+    bias: options.bias,
     scale: options.scale === undefined ? 64 : options.scale,
     m1: options.m1 === undefined ? 1 : options.m1,
     m2: options.m2 === undefined ? 0 : options.m2,
     m3: options.m3 === undefined ? 0 : options.m3,
     ignoreLabel: options.ignoreLabel === undefined ? -1 : options.ignoreLabel,
     reduction: 'mean',
-    gradient: 'exact',
-    sampleMarginTerm: 'm3',
+    gradient: options.gradient,
     precision: options.precision,
     gradientTolerance: options.gradientTolerance,
     threads: options.threads,
     workspaceBytes: options.workspaceBytes,
-    gradients,
+    gradients: readFlag('gradients', options.gradients),
+    sampleGradients: readFlag('sampleGradients', options.sampleGradients),
   };
+}
+
+function readFamily(options: FamilyOptions): FamilyOptions {
+  for (const [name, parts] of Object.entries(PART_NAMES)) {
+    const value = options[name as keyof typeof PART_NAMES];
+    if (typeof value === 'object' && value !== null) requireKnownNames(value, `${name}(`, parts);
+  }
+  return Object.fromEntries(FAMILY_NAMES.map((name) => [name, options[name]]));
+}
+
+function readFlag(name: keyof Flags, flag: boolean | undefined = false): boolean {
+  if (typeof flag === 'boolean') return flag;
+  throw new CosFaceError('COSFACE_OPTION_RANGE', `${name} is ${spell(flag)}, expected true or false.`, {
+    argument: name,
+  });
 }
 
 function requireKnownNames(options: object, call: string, names: readonly string[]): void {

@@ -8,6 +8,8 @@ import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from
  *
  * loss_i = sampleWeights_i * -log softmax(z_i)[y_i],  z_ic = s cos_ic,  z_iy = s (cos(m1 t + m2) - m3),  t = acos(cos_iy)
  *
+ * That is the family's core; further options make every other loss over classes of it (docs/losses.md).
+ *
  * The mean is sum(loss) / (samples with label != ignoreLabel and weight != 0). Runs on the calling thread and
  * `threads - 1` more; marginSoftmaxAsync leaves the event loop free. Inputs are read where they lie; views of a
  * (not shared) WebAssembly.Memory are as good as any.
@@ -15,7 +17,8 @@ import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from
  * @throws {CosFaceError} COSFACE_DTYPE, COSFACE_SHAPE, COSFACE_OPTION_RANGE, COSFACE_LABEL_RANGE,
  * COSFACE_MARGIN_RANGE or COSFACE_NOT_FINITE for an argument that is wrong, with its name and the index;
  * COSFACE_DETACHED or COSFACE_SHARED_BUFFER for memory that cannot be used; COSFACE_OUT_OF_MEMORY;
- * COSFACE_DEVICE_UNAVAILABLE; COSFACE_ENVIRONMENT; COSFACE_NO_BINARY.
+ * COSFACE_UNSUPPORTED for options that no fused kernel combines; COSFACE_DEVICE_UNAVAILABLE; COSFACE_ENVIRONMENT;
+ * COSFACE_NO_BINARY.
  *
  * Source: Wang et al., CosFace, CVPR 2018, https://arxiv.org/abs/1801.09414, eq. (4).
  *
@@ -30,29 +33,31 @@ import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from
  * });
  */
 export function marginSoftmax(options: MarginSoftmaxOptions): MarginSoftmaxResult {
-  const { gradients, ...inputs } = readOptions(options);
+  const { gradients, sampleGradients, ...inputs } = readOptions(options);
   const addon = loadAddon();
-  const outputs = allocateOutputs(inputs, gradients);
+  const outputs = allocateOutputs(inputs, { gradients, sampleGradients });
   addon.marginSoftmax({ ...inputs, ...outputs });
   return outputs;
 }
 
-type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels'>;
+type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels' | 'bias'>;
+type Outputs = MarginSoftmaxResult & MarginSoftmaxOutputs;
 
-function allocateOutputs(inputs: Inputs, gradients: boolean): MarginSoftmaxResult & MarginSoftmaxOutputs {
+function allocateOutputs(inputs: Inputs, wanted: { gradients: boolean; sampleGradients: boolean }): Outputs {
   const batch = lengthOf(inputs.labels);
+  const perSample = () => new Float32Array(batch);
   try {
-    const outputs = {
-      loss: new Float32Array(batch),
-      targetCosine: new Float32Array(batch),
-      prediction: new Int32Array(batch),
-    };
-    if (!gradients) return outputs;
-    return {
-      ...outputs,
-      dEmbeddings: new Float32Array(lengthOf(inputs.embeddings)),
-      dWeights: new Float32Array(lengthOf(inputs.weights)),
-    };
+    const outputs: Outputs = { loss: perSample(), targetCosine: perSample(), prediction: new Int32Array(batch) };
+    if (wanted.gradients) {
+      outputs.dEmbeddings = new Float32Array(lengthOf(inputs.embeddings));
+      outputs.dWeights = new Float32Array(lengthOf(inputs.weights));
+      if (inputs.bias) outputs.dBias = new Float32Array(lengthOf(inputs.bias));
+    }
+    if (wanted.sampleGradients) {
+      for (const name of ['dSampleWeights', 'dSampleM1', 'dSampleM2', 'dSampleM3'] as const)
+        outputs[name] = perSample();
+    }
+    return outputs;
   } catch (cause) {
     throw new CosFaceError('COSFACE_OUT_OF_MEMORY', 'no memory for the results. Pass fewer samples or classes.', {
       cause,

@@ -26,7 +26,7 @@ function results(addon: NativeAddon, isa: 'scalar' | 'avx2'): Partial<MarginSoft
     ...problem,
     ...outputs,
     ...{ scale: 64, m1: 1.1, m2: 0.3, m3: 0.2, ignoreLabel: -1 },
-    ...({ reduction: 'mean', gradient: 'exact', sampleMarginTerm: 'm3', isa } as const),
+    ...({ reduction: 'mean', gradient: 'exact', isa } as const),
   });
   return outputs;
 }

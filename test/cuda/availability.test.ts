@@ -146,7 +146,7 @@ describeEmulated('a process with the emulated GPU', () => {
       const require = createRequire(import.meta.url);
       const call = {
         embeddings: Float32Array.of(1, 2), weights: Float32Array.of(1, 0, 0, 1), labels: Int32Array.of(0), dim: 2, scale: 64, m1: 1, m2: 0, m3: 0,
-        ignoreLabel: -1, reduction: 'mean', gradient: 'exact', sampleMarginTerm: 'm3', device: 'cuda', gradients: true,
+        ignoreLabel: -1, reduction: 'mean', gradient: 'exact', device: 'cuda', gradients: true,
       };
       const [first, second] = [${JSON.stringify(binaryPath)}, ${JSON.stringify(copy)}].map((path) => require(path));
       const results = await Promise.all([first, second].map((addon) => addon.marginSoftmaxAsync(call)));

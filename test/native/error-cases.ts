@@ -85,6 +85,30 @@ const lengths: ErrorCase[] = [
     options: changed({ sampleMargins: new Float32Array(5) }),
     says: ['length 5', 'expected 4'],
   },
+  {
+    name: 'a bias too few',
+    argument: 'bias',
+    options: changed({ bias: new Float32Array(4) }),
+    says: ['length 4', 'expected 5, one number for each class'],
+  },
+  {
+    name: 'a bias for each class of a binary form',
+    argument: 'bias',
+    options: changed({ bias: new Float32Array(5), binary: {} }),
+    says: ['length 5', 'expected 1, one number for all classes'],
+  },
+  {
+    name: 'rows that are no multiple of subCenters',
+    argument: 'weights',
+    options: changed({ subCenters: 2 }),
+    says: ['length 15', 'dim (3) times subCenters (2)'],
+  },
+  {
+    name: 'a margin too few',
+    argument: 'sampleM2',
+    options: changed({ sampleM2: new Float32Array(3) }),
+    says: ['length 3', 'expected 4'],
+  },
   ...[0, -3, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 24 + 1, 2 ** 60, 1e300].map((dim) => ({
     name: `dim ${dim}`,
     argument: 'dim',
@@ -170,6 +194,47 @@ const options: ErrorCase[] = [
     says: ['1e+300'],
   },
   { name: 'gradients 1', argument: 'gradients', options: changed({ gradients: 1 }), says: ['1', 'true or false'] },
+  ...[
+    { fallback: 'soft', says: ["'soft'", "'continuous', 'none', 'easy', 'hard'"] },
+    { annealing: -1, says: ['-1', '[0, 1e+06]'] },
+    { annealing: '1', says: ['a string', 'a number'] },
+    { normalizeEmbeddings: 0, says: ['the number 0', 'a boolean'] },
+    { normalizeWeights: null, says: ['null', 'a boolean'] },
+    { labelSmoothing: 1, says: ['1', '[0, 1)'] },
+    { interclassFilter: -1, says: ['-1', '(-1, 1]'] },
+    { subCenters: 0, says: ['0', '[1, 1024]'] },
+    { subCenters: 1.5, says: ['1.5', 'whole number'] },
+    { gradient: 'fast', says: ["'fast'", "'exact', 'detached'"] },
+  ].map(({ says, ...change }) => ({
+    name: `family: ${JSON.stringify(change)}`,
+    argument: Object.keys(change)[0] as string,
+    options: changed(change),
+    says,
+  })),
+  ...[
+    { negatives: {}, argument: 'negatives.kind', says: ['mv-arc'] },
+    { negatives: { kind: 'plain' }, argument: 'negatives.kind', says: ["'plain'", "'mv-am'"] },
+    { negatives: { kind: 'curricular', t: 2 }, argument: 'negatives.t', says: ['2', '[-1, 1]'] },
+    { negatives: { kind: 'mv-am', T: 1 }, argument: 'T', says: ['no option of negatives', 'kind, t'] },
+    { curve: { kind: 'square' }, argument: 'curve.kind', says: ["'square'", "'power'"] },
+    { curve: { kind: 'power', exponent: 0.5 }, argument: 'curve.exponent', says: ['0.5', '[1, 16]'] },
+    { binary: { positiveWeight: -1 }, argument: 'positiveWeight', says: ['-1'] },
+    { binary: { biasSign: 0 }, argument: 'biasSign', says: ['0', '1 or -1'] },
+    { binary: {}, labelSmoothing: 0.1, argument: 'labelSmoothing', says: ['binary form'] },
+    { interclassFilter: 0.3, normalizeWeights: false, argument: 'interclassFilter', says: ['Normalise both'] },
+    {
+      sampleM3: new Float32Array(4),
+      sampleMargins: new Float32Array(4),
+      argument: 'sampleMargins',
+      says: ['sampleM3 are the same'],
+    },
+  ].map(({ argument, says, ...change }) => ({
+    name: `family: ${JSON.stringify(change)}`,
+    argument,
+    options: changed(change),
+    says,
+  })),
+  { name: 'sampleGradients 1', argument: 'sampleGradients', options: changed({ sampleGradients: 1 }), says: ['1'] },
   {
     name: 'a misspelt name',
     argument: 'margin',
@@ -231,6 +296,14 @@ const values: ErrorCase[] = [
     options: changed({ sampleMargins: withElement(new Float32Array(4), 3, margin) }),
     says: ['sampleMargins[3] is', '[-2, 2]', 'm3'],
   })),
+  {
+    name: 'an angle out of range',
+    code: 'COSFACE_MARGIN_RANGE',
+    argument: 'sampleMargins',
+    index: 1,
+    options: changed({ sampleM2: withElement(new Float32Array(4), 1, 4) }),
+    says: ['sampleMargins[1] is 4', 'm2'],
+  },
 ];
 
 const memory: ErrorCase[] = [
@@ -260,6 +333,20 @@ const memory: ErrorCase[] = [
 ];
 
 const rest: ErrorCase[] = [
+  {
+    name: 'negatives as text',
+    code: 'COSFACE_DTYPE',
+    argument: 'negatives',
+    options: changed({ negatives: 'mv-am' }),
+    says: ['a string', 'an object'],
+  },
+  {
+    name: 'what no fused kernel combines',
+    code: 'COSFACE_UNSUPPORTED',
+    argument: 'labelSmoothing',
+    options: changed({ labelSmoothing: 0.1, interclassFilter: 0.3 }),
+    says: ['labelSmoothing cannot be combined with interclassFilter'],
+  },
   {
     name: 'no options',
     code: 'COSFACE_DTYPE',

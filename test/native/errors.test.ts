@@ -46,7 +46,6 @@ describe('the addon, called by the kernels', () => {
     ignoreLabel: -1,
     reduction: 'none',
     gradient: 'exact',
-    sampleMarginTerm: 'm3',
   } as const;
 
   const CALLS: [string, object, string, string][] = [
@@ -73,7 +72,6 @@ describe('the addon, called by the kernels', () => {
     ],
     ['a reduction that is none', { reduction: 'max' }, 'COSFACE_OPTION_RANGE', "'none', 'mean', 'sum'"],
     ['a gradient that is none', { gradient: 'fast' }, 'COSFACE_OPTION_RANGE', "'exact', 'detached'"],
-    ['a term that is none', { sampleMarginTerm: 'm4' }, 'COSFACE_OPTION_RANGE', "'m1', 'm2', 'm3'"],
     ['an isa that is none', { isa: 'avx9' }, 'COSFACE_OPTION_RANGE', "'auto', 'scalar', 'avx2'"],
     [
       'lossGradient under a mean',

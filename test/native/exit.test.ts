@@ -10,7 +10,7 @@ function endingWith(end: string): string {
     const call = {
       embeddings: new Float32Array(N * D).fill(0.1), weights: new Float32Array(C * D).fill(0.2),
       labels: new Int32Array(N), dim: D, gradients: true, scale: 64, m1: 1, m2: 0, m3: 0.35, ignoreLabel: -1,
-      reduction: 'mean', gradient: 'exact', sampleMarginTerm: 'm3',
+      reduction: 'mean', gradient: 'exact',
     };
     let done = 0;
     const start = performance.now();

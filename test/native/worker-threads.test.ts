@@ -35,7 +35,6 @@ const call = {
   ignoreLabel: -1,
   reduction: 'mean' as const,
   gradient: 'exact' as const,
-  sampleMarginTerm: 'm3' as const,
 };
 
 function textOf({ loss, prediction, dEmbeddings, dWeights }: MarginSoftmaxResult): string {
@@ -71,7 +70,7 @@ const LARGE = `
   const call = {
     embeddings: new Float32Array(N * D).fill(0.1), weights: new Float32Array(C * D).fill(0.2), labels: new Int32Array(N),
     dim: D, gradients: true, threads: 1, scale: 64, m1: 1, m2: 0, m3: 0.35, ignoreLabel: -1, reduction: 'mean',
-    gradient: 'exact', sampleMarginTerm: 'm3',
+    gradient: 'exact',
   };
 `;
 
