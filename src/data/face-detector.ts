@@ -49,7 +49,7 @@ const [NOSE, LEFT_MOUTH, RIGHT_MOUTH] = [30, 48, 54] as const;
 
 /**
  * The face detectors and the 68 landmarks of the npm package `@vladmandic/face-api`, whose weights come with it: nothing
- * is downloaded. Runs on the wasm backend.
+ * is downloaded. Runs on the wasm backend, which it makes that of all of TensorFlow.js in this process.
  *
  * @throws {CosFaceError} COSFACE_DETECTOR: the packages are not there, or do not work here.
  */
