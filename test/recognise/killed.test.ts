@@ -7,6 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { saveModelFolder } from '../../src/models/model-folder.js';
 import { cli, root } from '../cli/run-cli.js';
 import { temporaryFolder } from '../data/made-images.js';
+import { canMount, withSmallDisk } from '../full-disk.js';
 import { madeFaces, manyNames } from './made-faces.js';
 import { smallModel } from './small-model.js';
 
@@ -25,7 +26,7 @@ function killedAfter(images: number, args: string[]): Promise<NodeJS.Signals | n
   });
 }
 
-test('killed and run again: it goes on, to the bytes of an unbroken run', async () => {
+test('killed and run again: it goes on, to the bytes of an unbroken run', { timeout: 240_000 }, async () => {
   const [folder, images, out] = [temporaryFolder(), await madeFaces(...manyNames(60)), temporaryFolder()];
   await saveModelFolder(folder, smallModel({ flip: 'concatenate' }));
   const run = (features: string) => spawnSync(process.execPath, [program, folder, images, features], { cwd: root });
@@ -41,21 +42,18 @@ test('killed and run again: it goes on, to the bytes of an unbroken run', async 
     expect(readFileSync(join(out, `broken.${end}`))).toEqual(readFileSync(join(out, `whole.${end}`)));
 });
 
-/** A file system of its own, so that it can be full; only a user who may mount has one. */
-const mounts = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs -o size=64k tmpfs /mnt']).status === 0;
-
-test.skipIf(!mounts)('a full disk: said, nothing lost, and gone on with once there is room', async () => {
+test.skipIf(!canMount)('a full disk: said, nothing lost, and gone on with once there is room', async () => {
   const [folder, images] = [temporaryFolder(), await madeFaces(...manyNames(40))];
   await saveModelFolder(folder, smallModel());
   const embed = (out: string) =>
     `"${process.execPath}" "${cli}" embed "${images}" --model "${folder}" --out ${out} --batch 8 --backend wasm --threads 0`;
   const script = `
-    mount -t tmpfs -o size=12k tmpfs /mnt && head -c 8192 /dev/zero > /mnt/other
+    head -c 8192 /dev/zero > /mnt/other
     ${embed('/mnt/faces.npy')}; echo "status $?"
     ls /mnt; rm /mnt/other
     ${embed('/mnt/faces.npy')}; echo "status $?"
     ls /mnt`;
-  const { stdout, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', script], { encoding: 'utf8', cwd: root });
+  const { stdout, stderr } = withSmallDisk(12, script);
   expect(stderr).toMatch(
     /COSFACE_OUTPUT: \/mnt\/faces\.(npy|txt)\S* could not be written: the disk is full\. Make room/,
   );
