@@ -1,6 +1,7 @@
 import { cosineScores, type Pairs } from './cosine-pairs.js';
 import { type FoldFigures, falseAcceptRates, type LfwEvaluation } from './evaluation.js';
 import { featureRows } from './feature-rows.js';
+import type { FeatureTable } from './feature-table.js';
 import { type FoldedPairs, NO_FOLDS, withFolds } from './fold-figures.js';
 import { studentInterval } from './intervals.js';
 import { readLfwPairs } from './lfw-pairs.js';
@@ -22,11 +23,12 @@ export function evaluateLfw(request: EvaluateRequest): LfwEvaluation {
   const listed = resolvePairs(readLfwPairs(place), { place, find, missing: request.missing, what: 'the image' });
   requireBothKinds(listed, place);
   const folded = withFolds(listed);
-  const { values, dim } = joined(features, request, 'concatenate');
-  const scores = cosineScores(values, dim, folded.pairs);
+  const side = joined(features, request, 'concatenate');
+  const scores = cosineScores(side.values, side.dim, folded.pairs);
   const level = request.confidence;
   const files = describeFiles(request, features, { rule: 'concatenate', skipped: listed.skipped });
-  const variants = folded.foldsFrom === null ? [] : allVariants(features, request, { scores, pairs: folded.pairs });
+  const variants =
+    folded.foldsFrom === null ? [] : allVariants(features, request, { side, scores, pairs: folded.pairs });
   return {
     protocol: 'lfw',
     ...files,
@@ -51,10 +53,9 @@ function headline(
 function allVariants(
   features: RequestFeatures,
   request: EvaluateRequest,
-  { scores, pairs }: { scores: Float64Array; pairs: Pairs },
+  { side, scores, pairs }: { side: FeatureTable; scores: Float64Array; pairs: Pairs },
 ): LfwEvaluation['variants'] {
   const level = request.confidence;
-  const side = joined(features, request, 'concatenate');
   const flip = features.flipped ? ('concatenate' as const) : null;
   const sizes = new Map<number, number>();
   for (const fold of pairs.fold) sizes.set(fold + 1, (sizes.get(fold + 1) ?? 0) + 1);

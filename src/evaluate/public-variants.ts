@@ -28,9 +28,11 @@ export function sphereFaceVariant(features: FeatureMatrix, pairs: Pairs): Varian
   const thresholds = Array.from({ length: 20_001 }, (_, k) => (k - 10_000) / 10_000);
   const dots = pairDots(features, pairs);
   const names = foldNames(pairs);
-  const means = names.map((name) => meanOfOthers(features, pairs, name));
+  const means = meansOfOthers(features, pairs, names);
+  const withMeans = productsWith(features, means);
   return summarised('sphereface', names, (name, at) => {
-    const scores = centredCosines(features, pairs, dots, means[at] as Float64Array);
+    const mean = means[at] as Float64Array;
+    const scores = centredCosines(pairs, dots, { mean, withMean: withMeans[at] as Float64Array });
     const { others, own } = split(pairs, scores, name);
     const rights = thresholds.map((threshold) => rightAbove(others, threshold));
     const most = rights.reduce((best, right) => Math.max(best, right), 0);
@@ -112,36 +114,51 @@ function pairDots({ values, dim }: FeatureMatrix, pairs: Pairs): PairDots {
   return { cross: dotScores(values, dim, pairs), left: of(pairs.left), right: of(pairs.right) };
 }
 
-/** The mean of both features of every pair outside a fold; a feature counts as often as it is in a pair. */
-function meanOfOthers({ values, dim, rows }: FeatureMatrix, { left, right, fold }: Pairs, name: number): Float64Array {
-  const uses = new Uint32Array(rows);
-  let total = 0;
-  fold.forEach((of, pair) => {
-    if (of === name) return;
-    for (const row of [left[pair] as number, right[pair] as number]) uses[row] = (uses[row] as number) + 1;
-    total += 2;
+/** For each fold the mean of both features of every pair outside it; a feature counts as often as it is in a pair. */
+function meansOfOthers(
+  { values, dim }: FeatureMatrix,
+  { left, right, fold }: Pairs,
+  names: readonly number[],
+): Float64Array[] {
+  const sums = new Map(names.map((name) => [name, new Float64Array(dim)]));
+  const counts = new Map(names.map((name) => [name, 0]));
+  fold.forEach((name, pair) => {
+    const sum = sums.get(name) as Float64Array;
+    for (const from of [(left[pair] as number) * dim, (right[pair] as number) * dim])
+      for (let k = 0; k < dim; k++) sum[k] = (sum[k] as number) + (values[from + k] as number);
+    counts.set(name, (counts.get(name) as number) + 2);
   });
-  const mean = new Float64Array(dim);
-  uses.forEach((count, row) => {
-    if (count === 0) return;
-    for (let k = 0; k < dim; k++) mean[k] = (mean[k] as number) + (count / total) * (values[row * dim + k] as number);
+  return names.map((name) => {
+    const others = names.filter((other) => other !== name);
+    const total = others.reduce((sum, other) => sum + (counts.get(other) as number), 0);
+    return new Float64Array(dim).map((_, k) =>
+      others.reduce((sum, other) => sum + ((sums.get(other) as Float64Array)[k] as number) / total, 0),
+    );
   });
-  return mean;
 }
 
-/** cos(l - mu, r - mu) from products: l.r - mu.(l + r) + mu.mu, which needs one product with mu for each row. */
+/** Each row's product with each of some vectors: [vectors][rows]. Row by row, so that features are read once. */
+function productsWith({ values, dim, rows }: FeatureMatrix, vectors: readonly Float64Array[]): Float64Array[] {
+  const products = vectors.map(() => new Float64Array(rows));
+  for (let row = 0; row < rows; row++)
+    for (let v = 0; v < vectors.length; v++)
+      (products[v] as Float64Array)[row] = dot(values, row * dim, vectors[v] as Float64Array);
+  return products;
+}
+
+function dot(values: Float32Array, from: number, vector: Float64Array): number {
+  let sum = 0;
+  for (let k = 0; k < vector.length; k++) sum += (values[from + k] as number) * (vector[k] as number);
+  return sum;
+}
+
+/** cos(l - mu, r - mu) from products: l.r - mu.(l + r) + mu.mu, with `withMean` the products of the rows with mu. */
 function centredCosines(
-  { values, dim, rows }: FeatureMatrix,
   { left, right }: Pairs,
   dots: PairDots,
-  mean: Float64Array,
+  { mean, withMean }: { mean: Float64Array; withMean: Float64Array },
 ): Float64Array {
   const square = mean.reduce((sum, value) => sum + value ** 2, 0);
-  const withMean = Float64Array.from({ length: rows }, (_, row) => {
-    let sum = 0;
-    for (let k = 0; k < dim; k++) sum += (values[row * dim + k] as number) * (mean[k] as number);
-    return sum;
-  });
   return dots.cross.map((cross, pair) => {
     const [l, r] = [withMean[left[pair] as number] as number, withMean[right[pair] as number] as number];
     const squareLeft = (dots.left[pair] as number) - 2 * l + square;
