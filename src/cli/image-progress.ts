@@ -24,6 +24,8 @@ export function createImageProgress(total: number, already = 0): ImageProgress {
   bar.start(total, already, { rate: '-' });
   return {
     update: (done) => {
+      // Without a rate there is no estimate either.
+      if (done <= already) return;
       const rate = Math.round((done - already) / ((performance.now() - start) / 1000));
       bar.update(done, { rate });
     },
