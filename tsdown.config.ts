@@ -10,6 +10,7 @@ const config: UserConfig = defineConfig({
     'models/index': 'src/models/index.ts',
     'evaluate/index': 'src/evaluate/index.ts',
     'recognise/index': 'src/recognise/index.ts',
+    'train/index': 'src/train/index.ts',
     'tfjs-node-compat': 'src/kernels/restore-is-null-or-undefined.ts',
   },
   format: 'esm',

@@ -11,6 +11,7 @@ import { embedCommand } from './embed.js';
 import { evaluateCommand } from './evaluate.js';
 import { identifyCommand } from './identify.js';
 import { setupTensorflowCommand } from './setup-tensorflow.js';
+import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
 
 /** For a command line that cannot be understood; a command that fails exits with 1. */
@@ -27,6 +28,7 @@ const COMMANDS = [
   identifyCommand,
   setupTensorflowCommand,
   verifyCommand,
+  trainCommand,
 ];
 
 async function main(): Promise<void> {

@@ -18,7 +18,8 @@ export function evaluationPictures(evaluation: Evaluation): EvaluationPicture[] 
   return pictures;
 }
 
-function rocPicture({ roc, impostor }: Evaluation, note: string): EvaluationPicture {
+/** True over false accept rate, the latter logarithmic. */
+export function rocPicture({ roc, impostor }: Pick<Evaluation, 'roc' | 'impostor'>, note: string): EvaluationPicture {
   // A logarithmic axis has no place for FAR 0; what is accepted there is drawn at less than one false accept.
   const floor = 1 / (2 * impostor);
   const points = roc.map(({ far, tar }) => [Math.max(far, floor), tar] as const);
@@ -35,7 +36,8 @@ function rocPicture({ roc, impostor }: Evaluation, note: string): EvaluationPict
   return { key: 'roc', svg };
 }
 
-function scoresPicture(
+/** How the scores of genuine and of impostor pairs are spread. */
+export function scoresPicture(
   histogram: ScoreHistogram,
   { note, genuine, impostor }: { note: string; genuine: number; impostor: number },
 ): EvaluationPicture {

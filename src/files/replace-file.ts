@@ -1,10 +1,12 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { outputError } from './output-error.js';
 
 export interface ReplaceOptions {
   /** Waits until the bytes are on the disk before the old file goes: it then survives a loss of power. Default false. */
   durable?: boolean;
+  /** Where the old file goes. Default: nowhere. */
+  keepAs?: string;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface ReplaceOptions {
 export function replaceFile(
   path: string,
   content: string | Uint8Array | readonly Uint8Array[],
-  { durable = false }: ReplaceOptions = {},
+  { durable = false, keepAs }: ReplaceOptions = {},
 ): void {
   const draft = `${path}.${process.pid}.part`;
   try {
@@ -28,7 +30,9 @@ export function replaceFile(
     } finally {
       closeSync(file);
     }
+    if (keepAs !== undefined && existsSync(path)) renameSync(path, keepAs);
     renameSync(draft, path);
+    if (durable) syncFolder(dirname(path));
   } catch (error) {
     removeDraft(draft);
     throw outputError(path, error);
@@ -40,5 +44,16 @@ function removeDraft(draft: string): void {
     rmSync(draft, { force: true });
   } catch {
     // Its folder could not be made or written to; so there is none.
+  }
+}
+
+/** A renamed file is on the disk only when its folder is. Windows has no such call and needs none. */
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }

@@ -1,20 +1,9 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { CosFaceError, spell } from '../native/errors.js';
+import { BACKBONES, type BackboneName } from './backbone-names.js';
 import { type IResNetDepth, iResNet } from './iresnet.js';
 import { mobileFaceNet } from './mobilefacenet.js';
 import { type SphereFaceDepth, sphereFaceNet } from './sphereface-net.js';
-
-export const BACKBONES = [
-  'sphereface4',
-  'sphereface10',
-  'sphereface20',
-  'sphereface36',
-  'sphereface64',
-  'mobilefacenet',
-  'iresnet18',
-  'iresnet50',
-] as const;
-export type BackboneName = (typeof BACKBONES)[number];
 
 export interface BackboneOptions {
   name: BackboneName;

@@ -1,4 +1,5 @@
-export { BACKBONES, type BackboneName, type BackboneOptions, backbone } from './backbone.js';
+export { type BackboneOptions, backbone } from './backbone.js';
+export { BACKBONES, type BackboneName } from './backbone-names.js';
 export { embedPixels } from './embed-pixels.js';
 export { type IResNetDepth, type IResNetOptions, iResNet } from './iresnet.js';
 export { type MobileFaceNetOptions, mobileFaceNet } from './mobilefacenet.js';
