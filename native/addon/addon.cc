@@ -9,6 +9,7 @@
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
 #include "addon/margin_softmax_run.h"
+#include "addon/resident_head.h"
 #include "addon/resident_weights.h"
 #include "addon/search_job.h"
 #include "addon/tensorflow_op.h"
@@ -71,6 +72,13 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("readResident", &addon::call<read_resident>),
                            InstanceMethod("writeResident", &addon::call<write_resident>),
                            InstanceMethod("freeResident", &addon::call<free_resident>),
+                           InstanceMethod("createHead", &addon::call<create_head>),
+                           InstanceMethod("stepHead", &addon::call<step_head>),
+                           InstanceMethod("stepHeadAsync", &addon::call<step_head_async>),
+                           InstanceMethod("readHead", &addon::call<read_head>),
+                           InstanceMethod("writeHead", &addon::call<write_head>),
+                           InstanceMethod("freeHead", &addon::call<free_head>),
+                           InstanceMethod("uniformRows", &addon::call<uniform_rows>),
                            InstanceMethod("registerTensorflowOp", &addon::call<register_tensorflow_op>),
                            InstanceMethod("fmaRate", &addon::fma_rate),
                            InstanceMethod("memoryRate", &addon::memory_rate),
@@ -90,9 +98,16 @@ Napi::Value addon::margin_softmax_async(const Napi::CallbackInfo& info) {
   try {
     // The flags first: their getters may run JavaScript, and the call holds pointers into JavaScript's arrays.
     const Napi::Object object = require_object(info[0], "call");
-    const wanted_results wanted{.gradients = read_flag(object, "gradients"),
-                                .sample_gradients = read_flag(object, "sampleGradients")};
-    return start_margin_softmax_job(info.Env(), read_margin_softmax_call(object), wanted);
+    const bool gradients = read_flag(object, "gradients"), sample_gradients = read_flag(object, "sampleGradients");
+    const margin_softmax_call call = read_margin_softmax_call(object);
+    // On this thread, because JavaScript may change the environment while the job runs.
+    const margin_softmax_run run(info.Env(), call, gradients);
+    return start_margin_softmax_job(
+        info.Env(), call,
+        {.d_embeddings = gradients,
+         .d_weights = gradients,
+         .sample_gradients = sample_gradients,
+         .run = [run](margin_softmax_call& c, cosface_error& error) { return run.run(c, error); }});
   } catch (const Napi::Error& error) {
     const auto deferred = Napi::Promise::Deferred::New(info.Env());
     deferred.Reject(error.Value());

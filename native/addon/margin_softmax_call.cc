@@ -71,6 +71,7 @@ struct call_arrays {
   }
 
   void open_samples();
+  void open_class_ids();
   void open_classes();
   void require_lengths_of_samples(const cosface_margin_softmax_problem& problem);
   void require_lengths_of_classes(const cosface_margin_softmax_problem& problem,
@@ -98,8 +99,15 @@ void call_arrays::open_samples() {
                    "sampleMargins and sampleM3 are the same margins; give one of them.", {"sampleMargins"});
 }
 
+void call_arrays::open_class_ids() {
+  if (!class_ids.given()) return;
+  class_ids.open(napi_int32_array);
+  if (class_ids.length == 0) class_ids.reject_length("at least 1: the classes that take part");
+}
+
 void call_arrays::open_classes() {
   weights.open(napi_float32_array);
+  open_class_ids();
   if (d_weights.given()) d_weights.open(napi_float32_array);
 }
 
@@ -114,7 +122,11 @@ void call_arrays::require_lengths_of_classes(const cosface_margin_softmax_proble
                                                       ") above 0: so many rows for each class";
     weights.reject_length("a multiple of " + rows);
   }
-  if (d_weights.given()) d_weights.require_length(length, "as weights");
+  if (!d_weights.given()) return;
+  if (class_ids.given())
+    d_weights.require_length(p.class_count * p.dim, "one row for each of classIds");
+  else
+    d_weights.require_length(length, "as weights");
 }
 
 void call_arrays::require_length_of_bias(const cosface_margin_softmax_problem& p,
@@ -164,7 +176,7 @@ void call_arrays::point(margin_softmax_call& call) const {
   p.sample_m3 = (sample_margins.given() ? sample_margins : sample_margin[2]).as<float>();
   p.loss_gradient = loss_gradient.as<float>();
   p.bias = bias.as<float>();
-  call.subset.ids = class_ids.as<int32_t>();
+  p.class_ids = class_ids.as<int32_t>();
   cosface_margin_softmax_results& r = call.results;
   r.loss = loss.as<float>();
   r.target_cosine = target_cosine.as<float>();
@@ -263,6 +275,7 @@ margin_softmax_call read_margin_softmax_call(const Napi::Value& value) {
   arrays.open_classes();
   p.batch = static_cast<int64_t>(arrays.embeddings.length) / p.dim;
   p.classes = static_cast<int64_t>(arrays.weights.length) / p.dim / call.options.sub_centers;
+  p.class_count = static_cast<int64_t>(arrays.class_ids.length);
   arrays.require_lengths_of_samples(p);
   arrays.require_lengths_of_classes(p, call.options);
   arrays.require_length_of_bias(p, call.options);
@@ -277,16 +290,16 @@ margin_softmax_call read_resident_call(const Napi::Value& value, int64_t classes
   call_arrays arrays(object);
   // No JavaScript runs from here on.
   arrays.open_samples();
-  if (arrays.class_ids.given()) arrays.class_ids.open(napi_int32_array);
+  arrays.open_class_ids();
   cosface_margin_softmax_problem& p = call.problem;
   p.dim = dim;
   p.batch = static_cast<int64_t>(arrays.embeddings.length) / dim;
-  p.classes = arrays.class_ids.given() ? static_cast<int64_t>(arrays.class_ids.length) : classes;
+  p.classes = classes;
+  p.class_count = static_cast<int64_t>(arrays.class_ids.length);
   arrays.require_lengths_of_samples(p);
   arrays.require_length_of_bias(p, call.options);
   arrays.require_no_overlap();
   arrays.point(call);
-  call.subset.total = classes;
   return call;
 }
 

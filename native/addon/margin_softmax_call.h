@@ -14,7 +14,6 @@ struct margin_softmax_call {
   cosface_margin_softmax_problem problem{};
   cosface_margin_softmax_options options{};
   cosface_margin_softmax_results results{};
-  cosface_cuda_class_subset subset{};  // ids is null: all classes
   device_request device;
   bool workspace_is_default = false;  // the default is another on a GPU
 };
@@ -23,7 +22,7 @@ struct margin_softmax_call {
 // with COSFACE_DTYPE, COSFACE_SHAPE, COSFACE_DETACHED, COSFACE_SHARED_BUFFER or COSFACE_OPTION_RANGE.
 margin_softmax_call read_margin_softmax_call(const Napi::Value& call);
 
-// The same for weights that are on a GPU, with `classIds` for a part of the `classes`.
+// The same for weights that stay where they are: the call has none, and `classes` and `dim` are theirs.
 margin_softmax_call read_resident_call(const Napi::Value& call, int64_t classes, int64_t dim);
 
 struct plan_request {

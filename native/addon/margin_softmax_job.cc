@@ -5,7 +5,6 @@
 
 #include "addon/buffer.h"
 #include "addon/js_error.h"
-#include "addon/margin_softmax_run.h"
 
 namespace cosface {
 namespace {
@@ -20,7 +19,7 @@ int64_t bias_count(const margin_softmax_call& call) {
 
 struct input_copies {
   buffer<float> embeddings, weights, sample_weights, sample_m1, sample_m2, sample_m3, loss_gradient, bias;
-  buffer<int32_t> labels;
+  buffer<int32_t> labels, class_ids;
 
   bool copy(const margin_softmax_call& call) {
     const cosface_margin_softmax_problem& p = call.problem;
@@ -28,7 +27,7 @@ struct input_copies {
            bias.copy(p.bias, bias_count(call)) && labels.copy(p.labels, p.batch) &&
            sample_weights.copy(p.sample_weights, p.batch) && sample_m1.copy(p.sample_m1, p.batch) &&
            sample_m2.copy(p.sample_m2, p.batch) && sample_m3.copy(p.sample_m3, p.batch) &&
-           loss_gradient.copy(p.loss_gradient, p.batch);
+           loss_gradient.copy(p.loss_gradient, p.batch) && class_ids.copy(p.class_ids, p.class_count);
   }
 
   void point(cosface_margin_softmax_problem& p) const {
@@ -41,6 +40,7 @@ struct input_copies {
     p.sample_m3 = sample_m3.data.get();
     p.loss_gradient = loss_gradient.data.get();
     p.bias = bias.data.get();
+    p.class_ids = class_ids.data.get();
   }
 };
 
@@ -49,14 +49,16 @@ struct outputs {
   buffer<float> d_sample_weights, d_sample_m1, d_sample_m2, d_sample_m3;
   buffer<int32_t> prediction;
 
-  bool allocate(const margin_softmax_call& call, const wanted_results& wanted) {
+  bool allocate(const margin_softmax_call& call, const planned_job& job) {
     const cosface_margin_softmax_problem& p = call.problem;
     if (!loss.allocate(p.batch) || !target_cosine.allocate(p.batch) || !prediction.allocate(p.batch)) return false;
-    if (wanted.gradients && !(d_embeddings.allocate(p.batch * p.dim) && d_weights.allocate(weight_count(call)) &&
-                              (p.bias == nullptr || d_bias.allocate(bias_count(call)))))
+    if (job.d_embeddings && !d_embeddings.allocate(p.batch * p.dim)) return false;
+    const int64_t weights = p.class_ids == nullptr ? weight_count(call) : p.class_count * p.dim;
+    if (job.d_weights &&
+        !(d_weights.allocate(weights) && (p.bias == nullptr || d_bias.allocate(bias_count(call)))))
       return false;
-    return !wanted.sample_gradients || (d_sample_weights.allocate(p.batch) && d_sample_m1.allocate(p.batch) &&
-                                        d_sample_m2.allocate(p.batch) && d_sample_m3.allocate(p.batch));
+    return !job.sample_gradients || (d_sample_weights.allocate(p.batch) && d_sample_m1.allocate(p.batch) &&
+                                     d_sample_m2.allocate(p.batch) && d_sample_m3.allocate(p.batch));
   }
 
   void point(cosface_margin_softmax_results& r) const {
@@ -98,34 +100,32 @@ cosface_error out_of_memory(const char* what) {
   error.status = COSFACE_ERROR_OUT_OF_MEMORY;
   error.index = -1;
   std::snprintf(error.message, sizeof error.message,
-                "no memory for the %s of marginSoftmaxAsync. Use marginSoftmax, which works on the caller's arrays, or "
-                "fewer samples or classes at a time.",
+                "no memory for the %s of an asynchronous call. Use the one without Async, which works on the caller's "
+                "arrays, or fewer samples or classes at a time.",
                 what);
   return error;
 }
 
 class margin_softmax_job final : public Napi::AsyncWorker {
  public:
-  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const margin_softmax_run& run,
-                     input_copies&& inputs, const wanted_results& wanted)
+  margin_softmax_job(Napi::Env env, const margin_softmax_call& call, planned_job&& job, input_copies&& inputs)
       : Napi::AsyncWorker(env, "cosface.marginSoftmax"),
         deferred_(Napi::Promise::Deferred::New(env)),
         call_(call),
-        run_(run),
-        inputs_(std::move(inputs)),
-        wanted_(wanted) {}
+        job_(std::move(job)),
+        inputs_(std::move(inputs)) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
-    if (!outputs_.allocate(call_, wanted_)) {
+    if (!outputs_.allocate(call_, job_)) {
       error_ = out_of_memory("results");
       return;
     }
     inputs_.point(call_.problem);
     outputs_.point(call_.results);
-    run_.run(call_, error_);
+    job_.run(call_, error_);
   }
 
   void OnOK() override {
@@ -147,21 +147,18 @@ class margin_softmax_job final : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred deferred_;
   margin_softmax_call call_;
-  margin_softmax_run run_;
+  planned_job job_;
   input_copies inputs_;
   outputs outputs_;
   cosface_error error_{};
-  wanted_results wanted_;
 };
 
 }  // namespace
 
-Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, const wanted_results& wanted) {
-  // On this thread, because JavaScript may change the environment while the job runs.
-  const margin_softmax_run run(env, call, wanted.gradients);
+Napi::Promise start_margin_softmax_job(Napi::Env env, const margin_softmax_call& call, planned_job planned) {
   input_copies inputs;
   if (!inputs.copy(call)) throw js_error(env, out_of_memory("input copies"));
-  auto* job = new margin_softmax_job(env, call, run, std::move(inputs), wanted);
+  auto* job = new margin_softmax_job(env, call, std::move(planned), std::move(inputs));
   const Napi::Promise promise = job->promise();
   job->Queue();  // deletes the job after OnOK or OnError
   return promise;

@@ -103,9 +103,13 @@ Napi::Value run_resident(const Napi::CallbackInfo& info) {
   // Now only: a getter of the call might have disposed of the weights.
   const resident& weights = require_open(info[0]);
   const cosface_margin_softmax_options options = cuda_options(call);
+  const bool sampled = call.problem.class_ids != nullptr;
+  const cosface_cuda_class_subset subset{.ids = call.problem.class_ids, .total = weights.classes};
+  if (sampled) call.problem.classes = call.problem.class_count;
+  call.problem.class_ids = nullptr;
   const cosface_cuda_call cuda_call{.problem = &call.problem,
                                     .options = &options,
-                                    .subset = call.subset.ids == nullptr ? nullptr : &call.subset,
+                                    .subset = sampled ? &subset : nullptr,
                                     .results = &call.results,
                                     .workspace = nullptr,
                                     .workspace_bytes = 0};

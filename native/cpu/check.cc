@@ -143,6 +143,8 @@ cosface_status check_present(const char* argument, const void* data, int64_t cou
 cosface_status check_shape(const cosface_margin_softmax_problem& p, cosface_error* error) {
   if (auto s = check_dimension("batch", "N", p.batch, 0, largest_count, error)) return s;
   if (auto s = check_dimension("classes", "C", p.classes, 1, largest_count, error)) return s;
+  if (p.class_ids != nullptr)
+    if (auto s = check_dimension("classIds", "S", p.class_count, 1, p.classes, error)) return s;
   return check_dim(p.dim, error);
 }
 
@@ -173,7 +175,7 @@ cosface_status check_options(const cosface_margin_softmax_options& o, cosface_er
 }
 
 cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                             const cosface_margin_softmax_results& r, cosface_error* error) {
+                             const cosface_margin_softmax_results& r, bool updates, cosface_error* error) {
   const struct {
     const char* name;
     const void* data;
@@ -183,7 +185,7 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
   for (const auto& buffer : required)
     if (auto s = check_present(buffer.name, buffer.data, buffer.count, error)) return s;
   const bool no_samples = p.batch == 0;  // an empty array may have a null pointer
-  if ((r.d_embeddings != nullptr) != (r.d_weights != nullptr) && !no_samples)
+  if (!updates && (r.d_embeddings != nullptr) != (r.d_weights != nullptr) && !no_samples)
     return fill_error(error, COSFACE_ERROR_SHAPE, r.d_weights == nullptr ? "dWeights" : "dEmbeddings", -1,
                       "dEmbeddings and dWeights are produced together: give both or neither.");
   if (p.loss_gradient != nullptr && o.reduction != COSFACE_REDUCTION_NONE)
@@ -207,9 +209,34 @@ cosface_status check_samples(const cosface_margin_softmax_problem& p, const cosf
   return check_vector("lossGradient", p.loss_gradient, p.batch, error);
 }
 
-cosface_status find_not_finite(const cosface_margin_softmax_problem& p, cosface_error* error) {
+cosface_status check_class_ids(const cosface_margin_softmax_problem& p, const int32_t* class_ids,
+                               cosface_error* error) {
+  int64_t before = -1;
+  for (int64_t k = 0; k < p.class_count; before = class_ids[k], k++) {
+    if (class_ids[k] > before && class_ids[k] < p.classes) continue;
+    return fill_error(error, COSFACE_ERROR_OPTION, "classIds", k,
+                      "classIds[%lld] is %d, expected whole numbers in [0, %lld), each above the one before. Sort them "
+                      "and leave out doubles.",
+                      static_cast<long long>(k), class_ids[k], static_cast<long long>(p.classes));
+  }
+  return COSFACE_OK;
+}
+
+cosface_status label_not_sampled(int64_t index, int32_t label, cosface_error* error) {
+  return fill_error(
+      error, COSFACE_ERROR_LABEL_RANGE, "labels", index,
+      "labels[%lld] is %d, which is not in classIds, expected the class of every sample that counts to be "
+      "among those that take part. sampleClasses() puts them there.",
+      static_cast<long long>(index), label);
+}
+
+cosface_status find_not_finite(const cosface_margin_softmax_problem& p, const int32_t* class_ids,
+                               cosface_error* error) {
   if (auto s = find_in_matrix("embeddings", p.embeddings, p.batch, p.dim, error)) return s;
-  return find_in_matrix("weights", p.weights, p.classes, p.dim, error);
+  if (class_ids == nullptr) return find_in_matrix("weights", p.weights, p.classes, p.dim, error);
+  for (int64_t k = 0; k < p.class_count; k++)
+    if (auto s = find_in_row("weights", p.weights + class_ids[k] * p.dim, class_ids[k], p.dim, error)) return s;
+  return COSFACE_OK;
 }
 
 }  // namespace cosface

@@ -35,9 +35,14 @@ cosface_status check_margins_alone(const cosface_margin_softmax_problem& problem
 cosface_status check_samples(const cosface_margin_softmax_problem& problem,
                              const cosface_margin_softmax_options& options, const int32_t* labels,
                              cosface_error* error);
+// Whether the classes that take part rise within [0, C); O(S). `class_ids` is the run's copy, as `labels` above.
+cosface_status check_class_ids(const cosface_margin_softmax_problem& problem, const int32_t* class_ids,
+                               cosface_error* error);
+// The error of a label whose class does not take part.
+cosface_status label_not_sampled(int64_t index, int32_t label, cosface_error* error);
 cosface_status check_buffers(const cosface_margin_softmax_problem& problem,
                              const cosface_margin_softmax_options& options,
-                             const cosface_margin_softmax_results& results, cosface_error* error);
+                             const cosface_margin_softmax_results& results, bool updates, cosface_error* error);
 
 cosface_status check_dimension(const char* argument, const char* letter, int64_t value, int64_t least, int64_t largest,
                                cosface_error* error);
@@ -52,7 +57,9 @@ cosface_status find_in_matrix(const char* argument, const float* values, int64_t
 // The same for one row of it: `values` are its `dim` elements.
 cosface_status find_in_row(const char* argument, const float* values, int64_t row, int64_t dim, cosface_error* error);
 
-// Names the first NaN or Inf of the embeddings, else of the weights; COSFACE_OK where there is none.
-cosface_status find_not_finite(const cosface_margin_softmax_problem& problem, cosface_error* error);
+// Names the first NaN or Inf of the embeddings, else of the rows of the weights that take part; COSFACE_OK where there
+// is none. `class_ids` is the run's copy; null: all rows.
+cosface_status find_not_finite(const cosface_margin_softmax_problem& problem, const int32_t* class_ids,
+                               cosface_error* error);
 
 }  // namespace cosface

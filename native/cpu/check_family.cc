@@ -135,7 +135,10 @@ cosface_status check_classes(const cosface_margin_softmax_problem& p, const cosf
     return fill_error(error, COSFACE_ERROR_SHAPE, "classes", -1,
                       "classes (C) times subCenters (K) is %lld, expected at most %lld.",
                       static_cast<long long>(p.classes * o.sub_centers), static_cast<long long>(largest_count));
-  if (p.bias != nullptr && o.form == COSFACE_FORM_SOFTMAX && !has_plain_negatives(o))
+  const bool bias_of_classes = p.bias != nullptr && o.form == COSFACE_FORM_SOFTMAX;
+  if (p.class_ids != nullptr && o.sub_centers > 1) return unsupported("classIds", "subCenters", error);
+  if (p.class_ids != nullptr && bias_of_classes) return unsupported("classIds", "bias", error);
+  if (bias_of_classes && !has_plain_negatives(o))
     return unsupported("bias", o.curve == COSFACE_CURVE_COSINE ? "negatives" : "curve", error);
   return COSFACE_OK;
 }

@@ -24,7 +24,7 @@ void job::sum_negatives_of_row_exactly(int64_t i, double* unit_row, double* sum)
   const double shift = at<float>(layout_.shift)[i];
   load_unit_row(row, unit_row);
   std::fill_n(sum, p_.dim, 0.0);
-  for (int64_t c = 0; c < p_.classes; c++) {
+  for (int64_t c = 0; c < shape_.classes; c++) {
     const double length = norm(c);
     if (length < COSFACE_ZERO_NORM || (c == row.label && !row.ignored)) continue;
     const double e = std::exp2(base2_scale_ * (k_.dot(unit_row, weight(c), p_.dim) / length) + shift);

@@ -74,7 +74,7 @@ int32_t job::predict(int64_t i) const {
   }
   const row_state& row = rows()[i];
   if (row.target_seen > highest || (row.target_seen == highest && row.label < winner)) winner = row.label;
-  return winner;
+  return static_cast<int32_t>(class_id(winner));
 }
 
 // dx = (g - (g . x^) x^) / |x|,  g = negative_factor sum_c E w^_c + target_factor w^_y

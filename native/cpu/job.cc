@@ -24,7 +24,8 @@ void prefetch_queue::attach(tile_product& product, int64_t tile_rows) {
 
 job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
          const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels,
-         const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results)
+         const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results,
+         const row_optimizer* optimizer)
     : workspace_view(memory, layout.workers, layout.worker_bytes),
       p_(problem),
       o_(options),
@@ -35,29 +36,51 @@ job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_sof
       gradient_products_(gradient_products(shape, kernels)),
       layout_(layout),
       results_(results),
+      optimizer_(optimizer),
       base2_scale_(logit_bound(options.scale)) {}
 
 cosface_status job::run(cosface_error* error) {
-  int32_t* labels = at<int32_t>(layout_.labels);
-  std::copy_n(p_.labels, p_.batch, labels);
-  if (auto status = check_samples(p_, o_, labels, error)) return status;
+  if (auto status = take_samples(error)) return status;
   weigh_samples();
-  if (shape_.gradients && p_.batch == 0) std::fill_n(results_.d_weights, p_.classes * p_.dim, 0.0f);
+  if (shape_.gradients && p_.batch == 0) finish_without_samples();
   results_.reduced_loss = 0;
 
   if (shape_.gradients && !gradients_in_fp32()) std::fill_n(at<float>(layout_.zeros), layout_.padded_dim, 0.0f);
   if (plan_.keep_norms)
-    for (int64_t block = 0; block * plan_.class_block < p_.classes; block++)
+    for (int64_t block = 0; block * plan_.class_block < shape_.classes; block++)
       new (at<std::atomic<bool>>(layout_.norms_known) + block) std::atomic<bool>(false);
 
   thread_team team(plan_.threads);
   for (int64_t first = 0; first < p_.batch; first += plan_.row_block) {
     run_row_block(team, {first, std::min(plan_.row_block, p_.batch - first)});
-    if (not_finite_) return find_not_finite(p_, error);
+    if (not_finite_) return find_not_finite(p_, class_ids_, error);
   }
   if (o_.reduction == COSFACE_REDUCTION_MEAN) results_.reduced_loss *= share_;
   results_.zero_embeddings = zero_embeddings_;
   results_.zero_weights = zero_weights_;
+  return COSFACE_OK;
+}
+
+// Copies, so that nobody can change a label or a class between the check and its use.
+cosface_status job::take_samples(cosface_error* error) {
+  if (shape_.sampled) {
+    std::copy_n(p_.class_ids, shape_.classes, at<int32_t>(layout_.class_ids));
+    class_ids_ = at<int32_t>(layout_.class_ids);
+    if (auto status = check_class_ids(p_, class_ids_, error)) return status;
+  }
+  int32_t* labels = at<int32_t>(layout_.labels);
+  std::copy_n(p_.labels, p_.batch, labels);
+  if (auto status = check_samples(p_, o_, labels, error)) return status;
+  for (int64_t i = 0; i < p_.batch; i++) {
+    if (labels[i] == o_.ignore_label) {
+      labels[i] = no_class;
+    } else if (shape_.sampled) {
+      const int32_t* end = class_ids_ + shape_.classes;
+      const int32_t* found = std::lower_bound(class_ids_, end, labels[i]);
+      if (found == end || *found != labels[i]) return label_not_sampled(i, labels[i], error);
+      labels[i] = static_cast<int32_t>(found - class_ids_);
+    }
+  }
   return COSFACE_OK;
 }
 
@@ -67,7 +90,7 @@ void job::weigh_samples() {
   double largest = 0;
   for (int64_t i = 0; i < p_.batch; i++) {
     const double weight = p_.sample_weights ? p_.sample_weights[i] : 1.0;
-    if (labels[i] == o_.ignore_label || weight == 0) continue;
+    if (labels[i] == no_class || weight == 0) continue;
     counted++;
     largest = std::max(largest, std::abs(weight * (p_.loss_gradient ? p_.loss_gradient[i] : 1.0)));
   }
@@ -94,8 +117,8 @@ void job::run_row_block(thread_team& team, row_range block) {
   if (!shape_.gradients) return;
   sort_labels();
   const int64_t task_classes = plan_.class_block * plan_.blocks_per_task;
-  team.for_each((p_.classes + task_classes - 1) / task_classes, [this, task_classes](int32_t worker, int64_t task) {
-    const int64_t end = std::min((task + 1) * task_classes, p_.classes);
+  team.for_each((shape_.classes + task_classes - 1) / task_classes, [this, task_classes](int32_t worker, int64_t task) {
+    const int64_t end = std::min((task + 1) * task_classes, shape_.classes);
     for (int64_t first = task * task_classes; first < end; first += plan_.class_block)
       pass_2(worker, {first, std::min(plan_.class_block, end - first)}, end);
   });
@@ -106,6 +129,18 @@ void job::add_losses() {
   int32_t* row_of = at<int32_t>(layout_.label_order);
   for (int64_t i = 0; i < block_.count; i++) row_of[rows()[i].sample - block_.first] = static_cast<int32_t>(i);
   for (int64_t i = 0; i < block_.count; i++) results_.reduced_loss += rows()[row_of[i]].weighted_loss;
+}
+
+// Of rows that lie apart, the processor's own prefetching is as good.
+void job::prefetch_weights(prefetch_queue& next, int64_t first, int64_t count) const {
+  if (!shape_.sampled) next.add(weight(first), count * p_.dim);
+}
+
+// Where dw or the optimiser's state lies.
+void job::prefetch_outputs(prefetch_queue& next, int64_t first, int64_t count) const {
+  if (!optimizer_) return next.add(results_.d_weights + first * p_.dim, count * p_.dim);
+  const float* state = optimizer_->first_state();
+  if (state != nullptr && !shape_.sampled) next.add(state + first * p_.dim, count * p_.dim);
 }
 
 double job::norm(int64_t c) const {

@@ -22,6 +22,7 @@
 
 #include "cosface/margin_softmax.h"
 #include "cpu/plan.h"
+#include "cpu/row_optimizer.h"
 #include "cpu/row_state.h"
 #include "cpu/thread_team.h"
 #include "cpu/workspace_view.h"
@@ -78,25 +79,31 @@ class job : private workspace_view {
  public:
   job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
       const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels, void* memory,
-      cosface_margin_softmax_results& results)
-      : job(problem, options, shape, plan, kernels, lay_out(shape, plan, kernels), memory, results) {}
+      cosface_margin_softmax_results& results, const row_optimizer* optimizer)
+      : job(problem, options, shape, plan, kernels, lay_out(shape, plan, kernels), memory, results, optimizer) {}
 
   cosface_status run(cosface_error* error);
 
  private:
   job(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
       const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels,
-      const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results);
+      const workspace_layout& layout, void* memory, cosface_margin_softmax_results& results,
+      const row_optimizer* optimizer);
 
   row_state* rows() const { return at<row_state>(layout_.rows); }
   const float* embedding(const row_state& row) const { return p_.embeddings + row.sample * p_.dim; }
-  const float* weight(int64_t c) const { return p_.weights + c * p_.dim; }
+  // Classes are counted among those that take part; class_id is the row of w, and the class for the caller.
+  int64_t class_id(int64_t c) const { return class_ids_ ? class_ids_[c] : c; }
+  const float* weight(int64_t c) const { return p_.weights + class_id(c) * p_.dim; }
   int64_t panels(int64_t rows) const { return (rows + k_.tile_columns - 1) / k_.tile_columns; }
   bool filters() const { return o_.gradient_tolerance > 0; }
   bool gradients_in_fp32() const { return gradient_products_.values_per_word == 1; }
 
   // job.cc
+  cosface_status take_samples(cosface_error* error);
   void weigh_samples();
+  void prefetch_weights(prefetch_queue& next, int64_t first, int64_t count) const;
+  void prefetch_outputs(prefetch_queue& next, int64_t first, int64_t count) const;
   void run_row_block(thread_team& team, row_range block);
   void add_losses();
   double norm(int64_t c) const;
@@ -117,8 +124,8 @@ class job : private workspace_view {
   // Of classes of one block: the block as a whole decided, in pass 1.
   bool is_in_place(class_range classes) const {
     const int64_t first = classes.first / plan_.class_block * plan_.class_block;
-    return !plan_.pack_weights &&
-           reads_in_place({first, std::min(plan_.class_block, p_.classes - first)}, at<double>(layout_.norms) + first);
+    return !plan_.pack_weights && reads_in_place({first, std::min(plan_.class_block, shape_.classes - first)},
+                                                 at<double>(layout_.norms) + first);
   }
   class_operand operand_of(int32_t worker, class_range classes, const double* norms, bool for_dx) const;
   class_operand place_classes(int32_t worker, class_range classes, const double* norms) const;
@@ -156,7 +163,12 @@ class job : private workspace_view {
   void apply_corrections(class_range classes, const exponential_block& e) const;
   void multiply_d_weights(const float* e, int64_t ld, class_range classes, float* product, prefetch_queue& next);
   void finish_classes(int32_t worker, class_range classes, const float* product);
+  void finish_class(int32_t worker, int64_t c, const float* product, bool in_place, row_range targets);
   void finish_target_class(int32_t worker, int64_t c, const float* product, double unit, row_range targets);
+  float* class_gradient(int32_t worker, int64_t c) const {
+    return optimizer_ ? of_worker<float>(worker, layout_.worker_gradient) : results_.d_weights + c * p_.dim;
+  }
+  void finish_without_samples();
   void add_targets_of_class(row_range targets, double* sum) const;
 
   // exact_sums.cc
@@ -173,18 +185,22 @@ class job : private workspace_view {
   const product_kernels& gradient_products_;
   const workspace_layout layout_;
   cosface_margin_softmax_results& results_;
+  const row_optimizer* const optimizer_;  // null: dw is stored
   const double base2_scale_;
 
-  row_range block_{};         // the row block in work, as samples
-  bool norms_known_ = false;  // the kept norms of all classes are there
-  double share_ = 1;          // 1 / counted for the mean
-  double gradient_unit_ = 1;  // a power of two near the largest |upstream|, kept out of the fp32 operand
+  const int32_t* class_ids_ = nullptr;  // null: all
+  row_range block_{};                   // the row block in work, as samples
+  bool norms_known_ = false;            // the kept norms of all classes are there
+  double share_ = 1;                    // 1 / counted for the mean
+  double gradient_unit_ = 1;            // a power of two near the largest |upstream|, kept out of the fp32 operand
   std::atomic<bool> not_finite_{false};
   std::atomic<int64_t> zero_embeddings_{0}, zero_weights_{0};
 };
 
 // Stands for a logit that must not count: 2^(this + shift) is 0, and it is below every real logit.
 constexpr float no_logit = -1e30f;
+// In the place of the label of a sample that does not count.
+constexpr int32_t no_class = -1;
 // In the place of a corrected exponential: there is none.
 constexpr float not_corrected = -1;
 

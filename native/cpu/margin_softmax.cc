@@ -7,29 +7,61 @@
 #include "cpu/environment.h"
 #include "cpu/isa.h"
 #include "cpu/job.h"
+#include "cpu/planned_call.h"
 #include "cpu/workspace.h"
 
 namespace cosface {
 namespace {
 
-call_shape shape_of(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o, bool gradients) {
-  return {p.batch, p.classes, p.dim, gradients, gradients && o.gradient_tolerance > 0, o.precision};
+call_shape shape_of(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o, call_aim aim) {
+  const bool sampled = p.class_ids != nullptr, gradients = aim != call_aim::loss;
+  return {.batch = p.batch,
+          .classes = sampled ? p.class_count : p.classes,
+          .dim = p.dim,
+          .gradients = gradients,
+          .filter = gradients && o.gradient_tolerance > 0,
+          .precision = o.precision,
+          .sampled = sampled,
+          .updates = aim == call_aim::updates};
 }
 
-// Everything before data and memory: shape, options, environment, plan.
-cosface_status make_plan(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                         bool gradients, cosface_margin_softmax_plan& plan, cosface_error* error) {
+call_aim aim_of(bool gradients) { return gradients ? call_aim::gradients : call_aim::loss; }
+
+}  // namespace
+
+cosface_status plan_call(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o, call_aim aim,
+                         cosface_margin_softmax_plan& plan, cosface_error* error) {
   if (auto status = check_shape(p, error)) return status;
   if (auto status = check_options(o, error)) return status;
   if (auto status = check_classes(p, o, error)) return status;
   call_environment environment{};
   if (auto status = read_environment(o.isa, o.threads, environment, error)) return status;
-  plan = choose_plan(shape_of(p, o, gradients), o, *kernels_for(environment.isa, nullptr), environment.threads);
+  plan = choose_plan(shape_of(p, o, aim), o, *kernels_for(environment.isa, nullptr), environment.threads);
   plan.print = environment.print;
   return COSFACE_OK;
 }
 
-}  // namespace
+cosface_status run_call(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                        const cosface_margin_softmax_plan& plan, const row_optimizer* optimizer,
+                        cosface_margin_softmax_results& results, cosface_error* error) {
+  const call_aim aim = optimizer != nullptr ? call_aim::updates : aim_of(results.d_weights != nullptr);
+  const call_shape shape = shape_of(p, o, aim);
+  const cpu_kernels* kernels = plan.isa != COSFACE_ISA_AUTO ? kernels_for(plan.isa, nullptr) : nullptr;
+  if (kernels == nullptr || lay_out(shape, plan, *kernels).bytes != plan.workspace_bytes)
+    return fill_error(error, COSFACE_ERROR_OPTION, "plan", -1,
+                      "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
+                      "same dimensions, options and gradients.");
+  if (auto status = check_buffers(p, o, results, optimizer != nullptr, error)) return status;
+  if (auto status = check_fused(p, o, results, error)) return status;
+  if (plan.print) std::fprintf(stderr, "cosface plan: %s\n", describe_plan(shape, plan, o.workspace_bytes).c_str());
+  const workspace memory(static_cast<size_t>(plan.workspace_bytes));
+  if (memory.data() == nullptr)
+    return fill_error(error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
+                      "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
+                      static_cast<long long>(plan.workspace_bytes));
+  return job(p, o, shape, plan, *kernels, memory.data(), results, optimizer).run(error);
+}
+
 }  // namespace cosface
 
 extern "C" {
@@ -68,13 +100,13 @@ void cosface_margin_softmax_default_options(cosface_margin_softmax_options* opti
 cosface_status cosface_margin_softmax_make_plan(const cosface_margin_softmax_problem* problem,
                                                 const cosface_margin_softmax_options* options, int gradients,
                                                 cosface_margin_softmax_plan* plan, cosface_error* error) {
-  return cosface::make_plan(*problem, *options, gradients != 0, *plan, error);
+  return cosface::plan_call(*problem, *options, cosface::aim_of(gradients != 0), *plan, error);
 }
 
 void cosface_margin_softmax_describe_plan(const cosface_margin_softmax_problem* problem,
                                           const cosface_margin_softmax_options* options, int gradients,
                                           const cosface_margin_softmax_plan* plan, char* text, int64_t size) {
-  const cosface::call_shape shape = cosface::shape_of(*problem, *options, gradients != 0);
+  const cosface::call_shape shape = cosface::shape_of(*problem, *options, cosface::aim_of(gradients != 0));
   std::snprintf(text, static_cast<size_t>(size), "%s",
                 cosface::describe_plan(shape, *plan, options->workspace_bytes).c_str());
 }
@@ -83,25 +115,7 @@ cosface_status cosface_margin_softmax_run(const cosface_margin_softmax_problem* 
                                           const cosface_margin_softmax_options* options,
                                           const cosface_margin_softmax_plan* plan,
                                           cosface_margin_softmax_results* results, cosface_error* error) {
-  const cosface::call_shape shape = cosface::shape_of(*problem, *options, results->d_weights != nullptr);
-  const bool planned = plan->isa != COSFACE_ISA_AUTO;
-  const cosface::cpu_kernels* kernels = planned ? cosface::kernels_for(plan->isa, nullptr) : nullptr;
-  if (kernels == nullptr || cosface::lay_out(shape, *plan, *kernels).bytes != plan->workspace_bytes)
-    return cosface::fill_error(
-        error, COSFACE_ERROR_OPTION, "plan", -1,
-        "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
-        "same dimensions, options and gradients.");
-  if (auto status = cosface::check_buffers(*problem, *options, *results, error)) return status;
-  if (auto status = cosface::check_fused(*problem, *options, *results, error)) return status;
-  if (plan->print)
-    std::fprintf(stderr, "cosface plan: %s\n", cosface::describe_plan(shape, *plan, options->workspace_bytes).c_str());
-  const cosface::workspace memory(static_cast<size_t>(plan->workspace_bytes));
-  if (memory.data() == nullptr)
-    return cosface::fill_error(
-        error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,
-        "%lld bytes of workspace could not be allocated. Lower workspaceBytes or the batch size.",
-        static_cast<long long>(plan->workspace_bytes));
-  return cosface::job(*problem, *options, shape, *plan, *kernels, memory.data(), *results).run(error);
+  return cosface::run_call(*problem, *options, *plan, nullptr, *results, error);
 }
 
 cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* problem,
@@ -109,7 +123,7 @@ cosface_status cosface_margin_softmax(const cosface_margin_softmax_problem* prob
                                       cosface_margin_softmax_results* results, cosface_error* error) {
   cosface_margin_softmax_plan plan;
   const bool gradients = results->d_weights != nullptr;
-  if (auto status = cosface::make_plan(*problem, *options, gradients, plan, error)) return status;
+  if (auto status = cosface::plan_call(*problem, *options, cosface::aim_of(gradients), plan, error)) return status;
   return cosface_margin_softmax_run(problem, options, &plan, results, error);
 }
 

@@ -11,7 +11,8 @@ namespace cosface {
 void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
   const int64_t slab = task % layout_.slabs, group = task / layout_.slabs, columns = k_.tile_columns;
   const row_range rows{group * plan_.row_group, std::min(plan_.row_group, block_.count - group * plan_.row_group)};
-  const int64_t slab_first = slab * plan_.class_slab, slab_end = std::min(slab_first + plan_.class_slab, p_.classes);
+  const int64_t slab_first = slab * plan_.class_slab,
+                slab_end = std::min(slab_first + plan_.class_slab, shape_.classes);
   const int64_t slab_rows = slab * layout_.padded_rows, padded = panels(rows.count) * columns;
   double* const sums = at<double>(layout_.sums) + slab_rows;
   float* const best = at<float>(layout_.best) + slab_rows;
@@ -28,7 +29,7 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
     const class_range classes{first, std::min(plan_.class_block, slab_end - first)};
     const int64_t next_first = first + plan_.class_block;
     prefetch_queue next;
-    next.add(weight(next_first), std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block) * p_.dim);
+    prefetch_weights(next, next_first, std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block));
     const double* norms = norms_of(worker, classes, group == 0);
     const class_operand w = operand_of(worker, classes, norms, gradients);
     if (group == 0 && block_.first == 0 && !maxima)
@@ -185,7 +186,7 @@ bool job::add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, 
   const int64_t columns = k_.tile_columns;
   for (int64_t lane = 0; lane < columns; lane++) sums[row + lane] += strip_sums[lane];
   if (!filters()) return true;
-  const double part = o_.gradient_tolerance * static_cast<double>(classes) / static_cast<double>(p_.classes);
+  const double part = o_.gradient_tolerance * static_cast<double>(classes) / static_cast<double>(shape_.classes);
   const int64_t end = std::min(row + columns, block_.count);
   for (int64_t i = row; i < end; i++) {
     const row_state& r = rows()[i];

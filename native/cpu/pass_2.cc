@@ -25,8 +25,8 @@ void job::pass_2(int32_t worker, class_range classes, int64_t task_end) {
     const int64_t next_count = std::min(plan_.turn_classes, task_end - next_first);
     const float* rows = e.rows + start * e.rows_ld;
     prefetch_queue next;
-    next.add(weight(next_first), next_count * p_.dim);
-    next.add(results_.d_weights + next_first * p_.dim, next_count * p_.dim);
+    prefetch_weights(next, next_first, next_count);
+    prefetch_outputs(next, next_first, next_count);
     if (plan_.keep) next.add(rows + turn.count * e.rows_ld, next_count * e.rows_ld);
     multiply_d_weights(rows, e.rows_ld, turn, product, next);
     finish_classes(worker, turn, product);
@@ -96,26 +96,38 @@ void job::finish_classes(int32_t worker, class_range classes, const float* produ
   const int32_t* order = at<int32_t>(layout_.label_order);
   const auto below = [this](int32_t i, int64_t label) { return rows()[i].label < label; };
   int64_t target = std::lower_bound(order, order + block_.count, classes.first, below) - order;
-  const bool first = block_.first == 0, in_place = is_in_place(classes);
+  const bool in_place = is_in_place(classes);
   for (int64_t c = classes.first; c < classes.first + classes.count; c++, product += layout_.product_ld) {
     row_range targets{target, 0};
     for (; target < block_.count && rows()[order[target]].label == c; target++) targets.count++;
-    float* out = results_.d_weights + c * p_.dim;
-    const double length = norm(c), squared = length * length;
-    if (p_.dim == 1 || length < COSFACE_ZERO_NORM) {
-      if (first) std::fill_n(out, p_.dim, 0.0f);
-      continue;
-    }
-    // In place, each exponential carries a factor 1 / |w_c|.
-    const double unit = in_place ? gradient_unit_ * length : gradient_unit_;
-    if (targets.count == 0 && length > least_common_norm && length < largest_common_norm) {
-      const row_measure m = k_.measure(product, weight(c), p_.dim);
-      if (!shortened(m.squared_length, m.squared_length, m.along, squared)) {
-        k_.project_fp32(out, product, weight(c), m.along / squared, unit / length, p_.dim, !first);
-        continue;
-      }
-    }
-    finish_target_class(worker, c, product, unit, targets);
+    finish_class(worker, c, product, in_place, targets);
+    if (optimizer_) optimizer_->update(class_id(c), class_gradient(worker, c));
+  }
+}
+
+void job::finish_class(int32_t worker, int64_t c, const float* product, bool in_place, row_range targets) {
+  const bool first = block_.first == 0;
+  float* out = class_gradient(worker, c);
+  const double length = norm(c), squared = length * length;
+  if (p_.dim == 1 || length < COSFACE_ZERO_NORM) {
+    if (first) std::fill_n(out, p_.dim, 0.0f);
+    return;
+  }
+  // In place, each exponential carries a factor 1 / |w_c|.
+  const double unit = in_place ? gradient_unit_ * length : gradient_unit_;
+  if (targets.count == 0 && length > least_common_norm && length < largest_common_norm) {
+    const row_measure m = k_.measure(product, weight(c), p_.dim);
+    if (!shortened(m.squared_length, m.squared_length, m.along, squared))
+      return k_.project_fp32(out, product, weight(c), m.along / squared, unit / length, p_.dim, !first);
+  }
+  finish_target_class(worker, c, product, unit, targets);
+}
+
+// All gradients are 0, which an optimiser with momentum or weight decay still acts on.
+void job::finish_without_samples() {
+  for (int64_t c = 0; c < shape_.classes; c++) {
+    std::fill_n(class_gradient(0, c), p_.dim, 0.0f);
+    if (optimizer_) optimizer_->update(class_id(c), class_gradient(0, c));
   }
 }
 
@@ -132,8 +144,7 @@ void job::finish_target_class(int32_t worker, int64_t c, const float* product, d
     sum_negatives_of_class_exactly(c, of_worker<double>(worker, layout_.worker_unit_row), sum);
     add_targets_of_class(targets, sum);
   }
-  k_.project(results_.d_weights + c * p_.dim, sum, w, k_.dot(sum, w, p_.dim) / squared, 1 / length, p_.dim,
-             block_.first > 0);
+  k_.project(class_gradient(worker, c), sum, w, k_.dot(sum, w, p_.dim) / squared, 1 / length, p_.dim, block_.first > 0);
 }
 
 void job::add_targets_of_class(row_range targets, double* sum) const {

@@ -87,7 +87,18 @@ bool choose_row_block(const call_shape& s, const cpu_kernels& k, cosface_margin_
   return false;
 }
 
+// All rows at once: kept where the budget allows it, else recomputed, whatever the budget.
+void choose_one_row_block(const call_shape& s, const cpu_kernels& k, cosface_margin_softmax_plan& plan,
+                          int64_t budget) {
+  const int64_t rows = round_up(std::max<int64_t>(s.batch, 1), k.tile_columns);
+  plan.keep = 1;
+  if (fits(s, k, plan, rows, budget)) return;
+  plan.keep = 0;
+  fits(s, k, plan, rows, budget);
+}
+
 void choose_rows(const call_shape& s, const cpu_kernels& k, cosface_margin_softmax_plan& plan, int64_t budget) {
+  if (s.updates) return choose_one_row_block(s, k, plan, budget);
   plan.keep = s.gradients;
   if (choose_row_block(s, k, plan, largest_row_block, s.gradients ? least_kept_row_block : 1, budget)) return;
   plan.keep = 0;
@@ -95,11 +106,11 @@ void choose_rows(const call_shape& s, const cpu_kernels& k, cosface_margin_softm
   fits(s, k, plan, k.tile_columns, budget);  // the least plan, taken whatever the budget
 }
 
-// Whether w can be an operand as it is: whole panels of features, and room in fp32 for exponentials times
-// 1 / |w_c| up to 2^20 (job::reads_in_place sees to that).
+// Whether w can be an operand as it is: rows side by side, whole panels of features, and room in fp32 for exponentials
+// times 1 / |w_c| up to 2^20 (job::reads_in_place sees to that).
 bool can_read_in_place(const call_shape& s, const cosface_margin_softmax_options& o, const cpu_kernels& k) {
   constexpr double largest_bound = 100;
-  return block_sizes_of(k.isa).read_weights_in_place && s.precision == COSFACE_PRECISION_FP32 &&
+  return !s.sampled && block_sizes_of(k.isa).read_weights_in_place && s.precision == COSFACE_PRECISION_FP32 &&
          s.dim % k.tile_columns == 0 && logit_bound(o.scale) <= largest_bound;
 }
 
@@ -170,6 +181,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
 
   carver shared;
   l.labels = shared.take(s.batch, 4);
+  l.class_ids = shared.take(s.sampled ? s.classes : 0, 4);
   l.rows = shared.take(l.padded_rows, sizeof(row_state));
   l.label_order = shared.take(l.padded_rows, 4);
   l.shift = shared.take(l.padded_rows, 4);
@@ -196,6 +208,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.worker_rows = worker.take(s.gradients && !plan.keep ? plan.class_block * l.exponential_ld : 0, 4);
   l.worker_norms = worker.take(plan.class_block, 8);
   l.worker_product = worker.take(s.gradients ? plan.turn_classes * l.product_ld : 0, 4);
+  l.worker_gradient = worker.take(s.updates ? s.dim : 0, 4);
   l.worker_scaled = worker.take(2 * l.padded_dim, 4);
   l.worker_rounded = worker.take(l.padded_dim, 4);
   l.worker_row = worker.take(s.dim, 8);
@@ -216,7 +229,10 @@ std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan
     length += std::snprintf(text + length, sizeof text - length, format, values...);
   };
   add("N %lld, C %lld, D %lld, %s, %s on %s, %d thread%s, %.2f MiB. ", static_cast<long long>(s.batch),
-      static_cast<long long>(s.classes), static_cast<long long>(s.dim), s.gradients ? "loss and gradients" : "loss",
+      static_cast<long long>(s.classes), static_cast<long long>(s.dim),
+      s.updates     ? "loss, gradients and updates"
+      : s.gradients ? "loss and gradients"
+                    : "loss",
       precision_name(s.precision), cosface_isa_name(p.isa), p.threads, p.threads == 1 ? "" : "s",
       static_cast<double>(p.workspace_bytes) / mib);
   add("%s", !s.gradients ? "2NCD flops: no gradients, nothing of size C is kept. "

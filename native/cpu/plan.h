@@ -22,6 +22,8 @@ struct call_shape {
   bool gradients;
   bool filter;  // the gradient filter is on
   cosface_precision precision;
+  bool sampled;  // classes are a subset: S of them, wherever they lie in w
+  bool updates;  // w moves in pass 2, so all rows are one row block
 };
 
 const product_kernels& logit_products(const call_shape& shape, const cpu_kernels& kernels);
@@ -40,7 +42,8 @@ struct workspace_layout {
   int64_t product_ld;      // stride of a block of dw
 
   // shared
-  int64_t labels;            // int32 [N], the checked copy
+  int64_t labels;            // int32 [N], the checked copy, as positions among the classes that take part
+  int64_t class_ids;         // int32 [C] where sampled, the checked copy
   int64_t rows;              // row_state [padded_rows]
   int64_t label_order;       // int32 [padded_rows], rows sorted by label
   int64_t shift;             // float [padded_rows]
@@ -68,6 +71,7 @@ struct workspace_layout {
   int64_t worker_rows;          // [class_block][exponential_ld]: those for dw, where not kept
   int64_t worker_norms;         // double [class_block]
   int64_t worker_product;       // float [turn_classes][product_ld]: dw before projection
+  int64_t worker_gradient;      // float [D] where w moves: dw of one class
   int64_t worker_scaled;        // float [2][padded_dim]
   int64_t worker_rounded;       // words of D
   int64_t worker_row;           // double [D]

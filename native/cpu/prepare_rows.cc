@@ -20,7 +20,8 @@ void job::prepare_rows(thread_team& team) {
   if (plan_.row_shift)
     find_row_shifts(team);
   else
-    std::fill_n(at<float>(layout_.shift), layout_.padded_rows, static_cast<float>(fixed_shift(o_.scale, p_.classes)));
+    std::fill_n(at<float>(layout_.shift), layout_.padded_rows,
+                static_cast<float>(fixed_shift(o_.scale, shape_.classes)));
 }
 
 void job::prepare_row(row_state& row, int64_t sample, double* unit_row) {
@@ -35,7 +36,7 @@ void job::prepare_row(row_state& row, int64_t sample, double* unit_row) {
 
   row.label = at<int32_t>(layout_.labels)[sample];
   row.target_seen = -std::numeric_limits<float>::infinity();
-  row.ignored = row.label == o_.ignore_label;
+  row.ignored = row.label == no_class;
   if (row.ignored) return;
   row.target_cosine = cosine(unit_row, row.label);
   const target_logit target = target_logit_of(row.target_cosine, margins_of(p_, o_, sample), o_);

@@ -17,7 +17,7 @@ struct row_state {
   double negative_factor;  // upstream s (1 - p_y) / S: what a negative's exponential is worth
   double target_factor;    // -upstream s (1 - p_y) slope: what x^ and w^_y get of each other
   float target_seen;       // the fp32 logit of the target, for the prediction; -inf where ignored
-  int32_t label;
+  int32_t label;           // a position among the classes that take part; no_class where ignored
   bool ignored;
 };
 

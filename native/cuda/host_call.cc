@@ -143,9 +143,14 @@ void check_call(const cosface_margin_softmax_problem& problem, const cosface_mar
                 const cosface_margin_softmax_results& results) {
   cosface_error error{};
   throw_unless_ok(check_shape(problem, &error), error);
+  if (problem.class_ids != nullptr)
+    throw failure(COSFACE_ERROR_UNSUPPORTED,
+                  "a GPU takes classIds with weights that stay on it only, expected none. Use ResidentHead, or device "
+                  "'cpu'.",
+                  "classIds");
   throw_unless_ok(check_options(options, &error), error);
   throw_unless_ok(check_margins_alone(problem, options, results, &error), error);
-  throw_unless_ok(check_buffers(problem, options, results, &error), error);
+  throw_unless_ok(check_buffers(problem, options, results, false, &error), error);
 }
 
 step_shape shape_of(const cosface_margin_softmax_problem& problem, bool gradients) {

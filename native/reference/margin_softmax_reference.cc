@@ -1,5 +1,6 @@
 #include "reference/margin_softmax_reference.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/negative_logit.h"
@@ -219,6 +220,21 @@ class reference_run {
   reference_results out_;
 };
 
+// The rows of the classes that take part as a problem of their own, whose labels are positions among them.
+reference_problem take_classes(const reference_problem& p, int32_t ignore_label) {
+  reference_problem part = p;
+  part.classes = static_cast<int64_t>(p.class_ids.size());
+  part.class_ids.clear();
+  part.weights.clear();
+  for (const int32_t c : p.class_ids)
+    part.weights.insert(part.weights.end(), &p.weights[c * p.dim], &p.weights[c * p.dim] + p.dim);
+  for (int32_t& y : part.labels) {
+    const auto found = std::find(p.class_ids.begin(), p.class_ids.end(), y);
+    y = y == ignore_label ? -1 : static_cast<int32_t>(found - p.class_ids.begin());
+  }
+  return part;
+}
+
 }  // namespace
 
 reference_problem widen(const cosface_margin_softmax_problem& p, int64_t sub_centers, bool one_bias) {
@@ -235,11 +251,18 @@ reference_problem widen(const cosface_margin_softmax_problem& p, int64_t sub_cen
   r.sample_m3 = widened(p.sample_m3, p.batch);
   r.loss_gradient = widened(p.loss_gradient, p.batch);
   r.bias = widened(p.bias, one_bias ? 1 : p.classes);
+  if (p.class_ids) r.class_ids.assign(p.class_ids, p.class_ids + p.class_count);
   return r;
 }
 
 reference_results margin_softmax_reference(const reference_problem& p, const cosface_margin_softmax_options& o) {
-  return reference_run(p, o).run();
+  if (p.class_ids.empty()) return reference_run(p, o).run();
+  cosface_margin_softmax_options of_part = o;
+  of_part.ignore_label = -1;
+  const reference_problem part = take_classes(p, o.ignore_label);
+  reference_results out = reference_run(part, of_part).run();
+  for (int32_t& c : out.prediction) c = p.class_ids[c];
+  return out;
 }
 
 }  // namespace cosface

@@ -14,7 +14,7 @@ struct reference_results {
   std::vector<double> target_cosine;                                            // [N], 0 where ignored
   std::vector<int32_t> prediction;                                              // [N]
   std::vector<double> d_embeddings;                                             // [N, D]
-  std::vector<double> d_weights;                                                // [C K, D]
+  std::vector<double> d_weights;                                                // [C K, D]; [S, D] with class_ids
   std::vector<double> d_bias;                                                   // [C], or [1] with the binary form
   std::vector<double> d_sample_weights, d_sample_m1, d_sample_m2, d_sample_m3;  // [N]
   double reduced_loss = 0;  // sum or mean, as cosface_margin_softmax_results
@@ -30,12 +30,13 @@ struct reference_problem {
   std::vector<double> sample_m1, sample_m2, sample_m3;  // empty: the common ones
   std::vector<double> loss_gradient;                    // empty: all 1
   std::vector<double> bias;                             // empty: 0
+  std::vector<int32_t> class_ids;                       // empty: all classes
 };
 
 // `sub_centers` is K; `one_bias`: with the binary form.
 reference_problem widen(const cosface_margin_softmax_problem& problem, int64_t sub_centers = 1, bool one_bias = false);
 
-// Labels and options must already be valid. Memory: O(ND + C K D).
+// Labels, class ids and options must already be valid. Memory: O(ND + C K D).
 reference_results margin_softmax_reference(const reference_problem& problem,
                                            const cosface_margin_softmax_options& options);
 

@@ -30,7 +30,8 @@ inline kernel_results run_kernel(const cosface_margin_softmax_problem& problem,
   out.prediction.assign(problem.batch, -7);
   if (gradients) {
     out.d_embeddings.assign(problem.batch * problem.dim, nan);
-    out.d_weights.assign(problem.classes * problem.dim, nan);
+    const int64_t rows = problem.class_ids == nullptr ? problem.classes : problem.class_count;
+    out.d_weights.assign(rows * problem.dim, nan);
   }
   // An empty vector has a null pointer, which would mean "not wanted".
   static float no_rows = 0;

@@ -25,6 +25,7 @@ struct problem_data {
   std::vector<int32_t> labels;
   std::vector<float> sample_weights, sample_margins, loss_gradient, bias;  // empty: NULL
   cosface_margin_term sample_margin_term = COSFACE_MARGIN_M3;              // which margin sample_margins replaces
+  std::vector<int32_t> class_ids;                                          // empty: NULL
 
   cosface_margin_softmax_problem view() const {
     const auto optional = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
@@ -42,7 +43,9 @@ struct problem_data {
             .sample_m2 = own_margin(COSFACE_MARGIN_M2),
             .sample_m3 = own_margin(COSFACE_MARGIN_M3),
             .loss_gradient = optional(loss_gradient),
-            .bias = optional(bias)};
+            .bias = optional(bias),
+            .class_ids = class_ids.empty() ? nullptr : class_ids.data(),
+            .class_count = static_cast<int64_t>(class_ids.size())};
   }
 
   float* embedding(int64_t i) { return &embeddings[i * shape.dim]; }

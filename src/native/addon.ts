@@ -29,6 +29,17 @@ export interface NativeAddon {
   readResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
   writeResident(handle: ResidentHandle, part: ResidentPart, firstRow: number, values: Float32Array): void;
   freeResident(handle: ResidentHandle): void;
+  /** Class centres that stay in native memory; native/addon/resident_head.h. */
+  createHead(options: HeadCreation): HeadHandle;
+  /** Outputs are written in place. `update` null: the centres stay as they are. */
+  stepHead(handle: HeadHandle, call: ResidentCall, update: HeadUpdate | null): MarginSoftmaxSummary;
+  /** Copies the inputs before it returns, runs off the event loop, and gives outputs of its own. */
+  stepHeadAsync(handle: HeadHandle, call: ResidentCall, update: HeadUpdate | null): Promise<HeadAsyncResult>;
+  readHead(handle: HeadHandle, part: HeadPart, firstClass: number, values: Float32Array | Int32Array): void;
+  writeHead(handle: HeadHandle, part: HeadPart, firstClass: number, values: Float32Array | Int32Array): void;
+  freeHead(handle: HeadHandle): void;
+  /** Rows of a random matrix with elements in [-bound, bound], whole ones as many as fit. */
+  uniformRows(request: { seed: number; firstRow: number; dim: number; bound: number; values: Float32Array }): void;
   /**
    * Registers the op with the libtensorflow that tfjs-node's binding at this path has loaded: for the CPU, and for a GPU
    * where one can be used, unless `withoutGpu` says why none is wanted.
@@ -63,6 +74,8 @@ export interface MarginSoftmaxInputs {
   bias?: Float32Array | null | undefined;
   /** dL / d loss_i [N]; with reduction 'none' only. */
   lossGradient?: Float32Array | null | undefined;
+  /** [S], rising: the classes that take part. dWeights then has S rows. */
+  classIds?: Int32Array | null | undefined;
 }
 
 /** What a margin on the angle does where it leads past pi: cosface_fallback of the C ABI. */
@@ -269,7 +282,35 @@ export interface ResidentOptions {
 
 export type ResidentCall = Omit<MarginSoftmaxInputs, 'weights' | 'dim'> &
   NativeOptions &
-  Omit<MarginSoftmaxOutputs, 'dWeights'> & { classIds?: Int32Array | undefined };
+  Omit<MarginSoftmaxOutputs, 'dWeights'>;
+
+declare const headHandle: unique symbol;
+/** A resident head, as the addon hands it out. */
+export interface HeadHandle {
+  readonly [headHandle]: true;
+}
+
+/** cosface_resident_head_options of native/include/cosface/resident_head.h. */
+export interface HeadCreation {
+  classes: number;
+  dim: number;
+  optimizer: 'sgd' | 'adamw';
+  momentum?: number | undefined;
+  beta1?: number | undefined;
+  beta2?: number | undefined;
+  epsilon?: number | undefined;
+  normalize: boolean;
+}
+
+export interface HeadUpdate {
+  learningRate: number;
+  weightDecay: number;
+}
+
+/** All [C, D] but for `updates`, an Int32Array [C]. */
+export type HeadPart = 'weights' | 'velocity' | 'firstMoment' | 'secondMoment' | 'updates';
+
+export type HeadAsyncResult = Omit<MarginSoftmaxAsyncResult, 'dWeights'>;
 
 /** native/include/cosface/cosine_search.h explains each. */
 export interface SearchInputs {

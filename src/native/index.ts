@@ -23,11 +23,21 @@ export { marginSoftmaxAsync } from './margin-softmax-async.js';
 export type { MarginSoftmaxOptions, MarginSoftmaxResult } from './margin-softmax-options.js';
 export { releaseWorkspace } from './release-workspace.js';
 export {
+  type HeadEvaluateOptions,
+  type HeadEvaluateResult,
+  type HeadOptimizer,
+  type HeadStepOptions,
+  type HeadStepResult,
+  ResidentHead,
+  type ResidentHeadOptions,
+} from './resident-head.js';
+export {
   type ResidentStepOptions,
   type ResidentStepResult,
   type ResidentUpdate,
   ResidentWeights,
   type ResidentWeightsOptions,
 } from './resident-weights.js';
+export { type SampleClassesOptions, sampleClasses } from './sample-classes.js';
 export type { PairOptions, SearchOptions } from './search-options.js';
 export { type TopKOptions, topK, topKAsync } from './top-k.js';

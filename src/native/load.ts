@@ -7,7 +7,7 @@ import { withCosFaceErrors } from './native-errors.js';
 import { findPackageRoot, type PackageRoot } from './package-root.js';
 
 /** COSFACE_ABI_VERSION that this TypeScript was written for. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 /** Everything that choosing a binary depends on. */
 export interface LoadHost {

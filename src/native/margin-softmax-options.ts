@@ -1,6 +1,7 @@
 import type { FamilyAttributes, FamilyOptions, MarginSoftmaxAsyncCall, Precision, ResidentCall } from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
 import { CosFaceError, spell } from './errors.js';
+import type { HeadEvaluateOptions } from './resident-head.js';
 import type { ResidentStepOptions } from './resident-weights.js';
 
 /**
@@ -45,6 +46,12 @@ export interface MarginSoftmaxOptions extends FamilyOptions {
   /** Added to the logits: [C], or [1] with `binary`; finite. Default 0. */
   bias?: Float32Array | null | undefined;
   /**
+   * [S], rising whole numbers in [0, C): class sampling (PartialFC). The softmax goes over these rows of the weights alone,
+   * no other row is read, and dWeights has a row for each of them. Labels and predictions stay class indices, and the class
+   * of every sample that counts must be among them: sampleClasses makes such lists. On the CPU only. Default: all classes.
+   */
+  classIds?: Int32Array | null | undefined;
+  /**
    * What the matrix products multiply: 'fp32' (default); 'bf16-gradients', bf16 in the two products of the gradients, the
    * loss as with 'fp32'; 'bf16', the cosines too. Sums stay float32 or better. Error bounds: docs/math.md.
    */
@@ -76,7 +83,7 @@ export interface MarginSoftmaxResult {
   prediction: Int32Array;
   /** [N, D], the gradient of the mean loss; with `gradients` only. */
   dEmbeddings?: Float32Array;
-  /** As `weights`, the gradient of the mean loss; with `gradients` only. */
+  /** As `weights`, with `classIds` the rows of those; the gradient of the mean loss; with `gradients` only. */
   dWeights?: Float32Array;
   /** As `bias`, the gradient of the mean loss; with `gradients` and a bias only. */
   dBias?: Float32Array;
@@ -118,6 +125,7 @@ const NAMES: Record<Exclude<keyof MarginSoftmaxOptions, keyof FamilyAttributes>,
   sampleM2: true,
   sampleM3: true,
   bias: true,
+  classIds: true,
   precision: true,
   gradientTolerance: true,
   threads: true,
@@ -126,7 +134,7 @@ const NAMES: Record<Exclude<keyof MarginSoftmaxOptions, keyof FamilyAttributes>,
 };
 
 const ALL_NAMES = [...Object.keys(NAMES), ...FAMILY_NAMES];
-const STEP_NAMES = [...ALL_NAMES.filter((name) => !/^(weights|dim|device|sampleGradients)$/.test(name)), 'classIds'];
+const STEP_NAMES = ALL_NAMES.filter((name) => !/^(weights|dim|device|sampleGradients)$/.test(name));
 
 type Flags = { gradients: boolean; sampleGradients: boolean };
 
@@ -143,10 +151,23 @@ export function readOptions(options: MarginSoftmaxOptions): MarginSoftmaxAsyncCa
 /** As readOptions, for weights that are on a GPU. */
 export function readStep(options: ResidentStepOptions): ResidentCall & Flags {
   requireKnownNames(options, 'step({ embeddings, labels })', STEP_NAMES);
-  return { ...readSamples(options), classIds: options.classIds };
+  return readSamples(options);
 }
 
-function readSamples(options: Omit<ResidentStepOptions, 'classIds'>): Omit<ResidentCall, 'classIds'> & Flags {
+const HEAD_NAMES = {
+  evaluate: STEP_NAMES.filter((name) => name !== 'gradients'),
+  step: [...STEP_NAMES.filter((name) => name !== 'gradients'), 'learningRate', 'weightDecay', 'lossGradient'],
+};
+
+/** As readOptions, for a call of a ResidentHead. */
+export function readHeadCall(options: HeadEvaluateOptions, name: 'step' | 'evaluate'): ResidentCall {
+  const required = name === 'step' ? '{ embeddings, labels, learningRate }' : '{ embeddings, labels }';
+  requireKnownNames(options, `${name}(${required})`, HEAD_NAMES[name]);
+  const { gradients, sampleGradients, ...call } = readSamples(options);
+  return call;
+}
+
+function readSamples(options: ResidentStepOptions): ResidentCall & Flags {
   return {
     ...readFamily(options),
     embeddings: options.embeddings,
@@ -157,6 +178,7 @@ function readSamples(options: Omit<ResidentStepOptions, 'classIds'>): Omit<Resid
     sampleM2: options.sampleM2,
     sampleM3: options.sampleM3,
     bias: options.bias,
+    classIds: options.classIds,
     scale: options.scale === undefined ? 64 : options.scale,
     m1: options.m1 === undefined ? 1 : options.m1,
     m2: options.m2 === undefined ? 0 : options.m2,

@@ -40,7 +40,7 @@ export function marginSoftmax(options: MarginSoftmaxOptions): MarginSoftmaxResul
   return outputs;
 }
 
-type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels' | 'bias'>;
+type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels' | 'bias' | 'classIds' | 'dim'>;
 type Outputs = MarginSoftmaxResult & MarginSoftmaxOutputs;
 
 function allocateOutputs(inputs: Inputs, wanted: { gradients: boolean; sampleGradients: boolean }): Outputs {
@@ -50,7 +50,7 @@ function allocateOutputs(inputs: Inputs, wanted: { gradients: boolean; sampleGra
     const outputs: Outputs = { loss: perSample(), targetCosine: perSample(), prediction: new Int32Array(batch) };
     if (wanted.gradients) {
       outputs.dEmbeddings = new Float32Array(lengthOf(inputs.embeddings));
-      outputs.dWeights = new Float32Array(lengthOf(inputs.weights));
+      outputs.dWeights = new Float32Array(gradientLength(inputs));
       if (inputs.bias) outputs.dBias = new Float32Array(lengthOf(inputs.bias));
     }
     if (wanted.sampleGradients) {
@@ -63,6 +63,10 @@ function allocateOutputs(inputs: Inputs, wanted: { gradients: boolean; sampleGra
       cause,
     });
   }
+}
+
+function gradientLength({ weights, classIds, dim }: Inputs): number {
+  return classIds ? lengthOf(classIds) * dim : lengthOf(weights);
 }
 
 /** 0 for what is no typed array; the binary then says so. */

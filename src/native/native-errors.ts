@@ -23,6 +23,13 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
     readResident: (handle, part, first, values) => translated(() => raw.readResident(handle, part, first, values)),
     writeResident: (handle, part, first, values) => translated(() => raw.writeResident(handle, part, first, values)),
     freeResident: (handle) => translated(() => raw.freeResident(handle)),
+    createHead: (options) => translated(() => raw.createHead(options)),
+    stepHead: (handle, call, update) => translated(() => raw.stepHead(handle, call, update)),
+    stepHeadAsync: (handle, call, update) => translatedAsync(raw.stepHeadAsync(handle, call, update)),
+    readHead: (handle, part, first, values) => translated(() => raw.readHead(handle, part, first, values)),
+    writeHead: (handle, part, first, values) => translated(() => raw.writeHead(handle, part, first, values)),
+    freeHead: (handle) => translated(() => raw.freeHead(handle)),
+    uniformRows: (request) => translated(() => raw.uniformRows(request)),
     registerTensorflowOp: (bindingPath, withoutGpu) =>
       translated(() => raw.registerTensorflowOp(bindingPath, withoutGpu)),
     fmaRate: (request) => translated(() => raw.fmaRate(request)),

@@ -1,6 +1,8 @@
-import type { NativeAddon, ResidentCall, ResidentHandle } from './addon.js';
+import type { NativeAddon, ResidentHandle } from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
+import { asClassIds, asPositions } from './class-positions.js';
 import { CosFaceError } from './errors.js';
+import { allocateStep } from './head-store.js';
 import { loadAddon } from './load.js';
 import { type MarginSoftmaxOptions, readStep } from './margin-softmax-options.js';
 
@@ -17,13 +19,7 @@ export interface ResidentWeightsOptions {
 }
 
 /** Arguments of a step: those of marginSoftmax but for the weights, which are on the GPU. */
-export interface ResidentStepOptions extends Omit<MarginSoftmaxOptions, 'weights' | 'dim' | 'device'> {
-  /**
-   * [S], classes that take part, rising: `labels` and `prediction` are then positions in this list, and the gradient has
-   * S rows. Default all.
-   */
-  classIds?: Int32Array | undefined;
-}
+export type ResidentStepOptions = Omit<MarginSoftmaxOptions, 'weights' | 'dim' | 'device'>;
 
 /** What a step gives. */
 export interface ResidentStepResult {
@@ -99,9 +95,10 @@ export class ResidentWeights {
    */
   step(options: ResidentStepOptions): ResidentStepResult {
     const { gradients, ...inputs } = readStep(options);
-    const outputs = this.#allocate(inputs, gradients);
+    const outputs = allocateStep(inputs, gradients);
     if (gradients) this.#gradientRows = 0;
-    this.#addon.runResident(this.#handle, { ...inputs, ...outputs }, gradients);
+    this.#addon.runResident(this.#handle, { ...asPositions(inputs), ...outputs }, gradients);
+    if (inputs.classIds) asClassIds(outputs.prediction, inputs.classIds);
     if (gradients) this.#gradientRows = inputs.classIds?.length ?? this.classes;
     return outputs;
   }
@@ -149,15 +146,5 @@ export class ResidentWeights {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #allocate({ embeddings, labels }: ResidentCall, gradients: boolean): ResidentStepResult {
-    const batch = labels?.length ?? 0;
-    return {
-      loss: new Float32Array(batch),
-      targetCosine: new Float32Array(batch),
-      prediction: new Int32Array(batch),
-      ...(gradients ? { dEmbeddings: new Float32Array(embeddings?.length ?? 0) } : {}),
-    };
   }
 }

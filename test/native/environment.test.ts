@@ -32,7 +32,7 @@ test('without any: the best there is', () => {
   expect(plain.info).toMatchObject({
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
     binary: binaryPath,
-    abi: 2,
+    abi: 4,
     isas: expect.arrayContaining(['scalar']),
     device: 'cpu',
     cuda: { available: false, reason: expect.stringContaining('there is no CUDA library') },

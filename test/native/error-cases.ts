@@ -255,7 +255,37 @@ const options: ErrorCase[] = [
   },
 ].map((c) => ({ code: 'COSFACE_OPTION_RANGE', ...c }));
 
+const classIds: ErrorCase[] = [
+  { name: 'no class id', ids: [], code: 'COSFACE_SHAPE', says: ['length 0', 'at least 1'] },
+  { name: 'more class ids than classes', ids: [0, 1, 2, 3, 4, 4], code: 'COSFACE_SHAPE', says: ['is 6', '[1, 5]'] },
+  { name: 'falling class ids', ids: [0, 2, 1], index: 2, says: ['classIds[2] is 1', 'Sort them'] },
+  { name: 'a class id twice', ids: [0, 0], index: 1, says: ['classIds[1] is 0', 'doubles'] },
+  { name: 'a class id out of range', ids: [0, 5], index: 1, says: ['classIds[1] is 5', '[0, 5)'] },
+].map(({ ids, ...c }) => ({
+  code: 'COSFACE_OPTION_RANGE',
+  argument: 'classIds',
+  options: changed({ classIds: Int32Array.from(ids) }),
+  ...c,
+}));
+
+const missingClass = [0, 1, 2, 3, 4].find((c) => c !== valid.labels[0])!;
+
 const values: ErrorCase[] = [
+  {
+    name: 'a label that is not sampled',
+    argument: 'labels',
+    code: 'COSFACE_LABEL_RANGE',
+    index: 0,
+    options: changed({ classIds: Int32Array.of(missingClass) }),
+    says: [`labels[0] is ${valid.labels[0]}`, 'not in classIds', 'sampleClasses()'],
+  },
+  {
+    name: 'class ids of another kind',
+    argument: 'classIds',
+    code: 'COSFACE_DTYPE',
+    options: changed({ classIds: new Float32Array(2) }),
+    says: ['a Float32Array', 'an Int32Array'],
+  },
   ...[5, -2, 2 ** 31 - 1, -(2 ** 31)].map((label) => ({
     name: `label ${label}`,
     code: 'COSFACE_LABEL_RANGE',
@@ -399,4 +429,12 @@ const rest: ErrorCase[] = [
 ];
 
 /** Every way to call marginSoftmax wrongly that this project knows, and what it must answer. */
-export const ERROR_CASES: ErrorCase[] = [...wrongKinds, ...lengths, ...options, ...values, ...memory, ...rest];
+export const ERROR_CASES: ErrorCase[] = [
+  ...wrongKinds,
+  ...lengths,
+  ...options,
+  ...classIds,
+  ...values,
+  ...memory,
+  ...rest,
+];

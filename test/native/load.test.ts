@@ -36,7 +36,7 @@ describe('the order', () => {
     const first = place(NODE_GYP);
     const { binary, failed } = tryBinaries(hostOf());
     expect(binary?.path).toBe(first);
-    expect(binary?.addon.info().abiVersion).toBe(3);
+    expect(binary?.addon.info().abiVersion).toBe(4);
     expect(failed).toEqual([]);
   });
 
@@ -70,7 +70,7 @@ describe('the order', () => {
     const other = place('other.cjs', 'module.exports = { abiVersion: 999 };');
     const { binary, failed } = tryBinaries(hostOf({ COSFACE_BINARY: other }));
     expect(binary).toBeUndefined();
-    expect(failed).toMatchObject([{ code: 'COSFACE_ABI', message: expect.stringContaining('999, expected 3') }]);
+    expect(failed).toMatchObject([{ code: 'COSFACE_ABI', message: expect.stringContaining('999, expected 4') }]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { marginSoftmax } from '../../src/native/index.js';
+import { marginSoftmax, marginSoftmaxAsync, sampleClasses } from '../../src/native/index.js';
 import { makeProblem, relativeError, seededRandom } from './problem.js';
 import { marginSoftmaxReference, type ReferenceProblem } from './reference.js';
 
@@ -146,5 +146,31 @@ describe('marginSoftmax', () => {
   test('undefined and null stand for an optional array that is not given', () => {
     const without = marginSoftmax(problem);
     expect(marginSoftmax({ ...problem, sampleWeights: null, sampleMargins: undefined })).toEqual(without);
+  });
+});
+
+describe('class sampling', () => {
+  const problem = makeProblem({ batch: 20, classes: 200, dim: 17, seed: 5 });
+  const options = { ...problem, m3: 0.35, gradients: true };
+
+  test('all classes as ids are the full loss to the last bit', () => {
+    const classIds = sampleClasses({ labels: problem.labels, numClasses: 200, rate: 1 });
+    expect(marginSoftmax({ ...options, classIds })).toEqual(marginSoftmax(options));
+  });
+
+  test('is the loss of the sampled rows alone; no other row is read', async () => {
+    const classIds = sampleClasses({ labels: problem.labels, numClasses: 200, rate: 0.2, seed: 6 });
+    const rows = new Float32Array(classIds.length * 17);
+    const weights = new Float32Array(problem.weights.length).fill(Number.NaN);
+    for (const [k, c] of classIds.entries()) {
+      rows.set(problem.weights.subarray(c * 17, c * 17 + 17), k * 17);
+      weights.set(problem.weights.subarray(c * 17, c * 17 + 17), c * 17);
+    }
+    const labels = problem.labels.map((y) => classIds.indexOf(y));
+    const expected = marginSoftmax({ ...options, labels, weights: rows });
+    expected.prediction = expected.prediction.map((k) => classIds[k]!);
+    expect(marginSoftmax({ ...options, weights, classIds })).toEqual(expected);
+    expect(await marginSoftmaxAsync({ ...options, weights, classIds })).toEqual(expected);
+    expect(expected.dWeights).toHaveLength(classIds.length * 17);
   });
 });

@@ -62,7 +62,7 @@ test('four workers and the main thread at once get the same bits', async () => {
 
 test('workers that come and go leave the addon usable', async () => {
   for (let k = 0; k < 10; k++) await runWorker(1);
-  expect(loadAddon().info().abiVersion).toBe(3);
+  expect(loadAddon().info().abiVersion).toBe(4);
 });
 
 const LARGE = `

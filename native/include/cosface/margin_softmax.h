@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define COSFACE_ABI_VERSION 3
+#define COSFACE_ABI_VERSION 4
 
 /* A row with |row| below this is taken as the zero vector: cosine 0 with everything, gradient 0. */
 #define COSFACE_ZERO_NORM 1e-12
@@ -138,6 +138,12 @@ typedef struct cosface_margin_softmax_problem {
   const float* sample_m3;
   const float* loss_gradient; /* dL / d loss_i [N] or NULL for all 1; COSFACE_REDUCTION_NONE only */
   const float* bias;          /* b [C], or [1] with the binary form; NULL for 0; finite */
+  /* Class sampling (PartialFC): the softmax goes over these S rows of w alone, and no other row is read. Labels and
+   * predictions stay class indices in [0, C), and every label that counts must be among the ids. Not with sub-centres or
+   * a bias of each class.
+   * Source: An et al., "Killing two birds with one stone", CVPR 2022. */
+  const int32_t* class_ids; /* [S], rising, each in [0, C); NULL: all classes, class_count unused */
+  int64_t class_count;      /* S in [1, C] */
 } cosface_margin_softmax_problem;
 
 typedef struct cosface_margin_softmax_options {
@@ -183,7 +189,7 @@ typedef struct cosface_margin_softmax_results {
   float* target_cosine;    /* [N] cos_iy without margin; 0 where ignored */
   int32_t* prediction;     /* [N] lowest class index of the largest s v_ic + b_c: without margin, curve or filter */
   float* d_embeddings;     /* [N, D] */
-  float* d_weights;        /* [C K, D] */
+  float* d_weights;        /* [C K, D]; [S, D] with class_ids */
   float* d_bias;           /* [C], or [1] with the binary form */
   float* d_sample_weights; /* [N]; the number that a mean divides by is held constant */
   float* d_sample_m1;      /* [N] by the margin in force, whether it is the sample's own or the common one */
@@ -192,7 +198,7 @@ typedef struct cosface_margin_softmax_results {
   double reduced_loss;     /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
   int64_t counted;         /* out: samples with label not ignored and weight != 0 */
   int64_t zero_embeddings; /* out: rows of x below COSFACE_ZERO_NORM */
-  int64_t zero_weights;    /* out: rows of w below COSFACE_ZERO_NORM */
+  int64_t zero_weights;    /* out: rows of w that take part and are below COSFACE_ZERO_NORM */
 } cosface_margin_softmax_results;
 
 /* The choices of one call, made from shape, options and budget alone and free of the thread count,
