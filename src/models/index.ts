@@ -12,5 +12,6 @@ export {
   type ModelThreshold,
 } from './model-description.js';
 export { type FaceModel, loadModelFolder, readModelDescription, saveModelFolder } from './model-folder.js';
+export { type HeadFileOptions, loadResidentHead, saveResidentHead } from './resident-head-file.js';
 export { type SphereFaceDepth, type SphereFaceNetOptions, sphereFaceNet } from './sphereface-net.js';
 export { type BackendName, startBackend } from './start-backend.js';

@@ -18,8 +18,11 @@ export interface ResidentHeadOptions {
   classes: number;
   /** D, a whole number in [1, 2^24]. */
   dim: number;
-  /** w, [C, D], copied. Default: uniform random numbers of standard deviation 1 / sqrt(D), from `seed`. */
-  weights?: Float32Array | undefined;
+  /**
+   * w, [C, D], copied; or 'zeros', which no step can move: for weights that are then written row by row. Default: uniform
+   * random numbers of standard deviation 1 / sqrt(D), from `seed`.
+   */
+  weights?: Float32Array | 'zeros' | undefined;
   /** Of the default weights: a whole number, default 0. The same weights on every machine. */
   seed?: number | undefined;
   /** Default: SGD with momentum 0.9. */
@@ -107,13 +110,19 @@ export class ResidentHead {
     this.classes = classes;
     this.dim = dim;
     this.normalize = normalize;
-    this.parts = partsOf(creation);
+    this.parts = ResidentHead.partsOf(this.optimizer);
     try {
       this.#fill(weights, seed);
     } catch (error) {
       this.#store.free();
       throw error;
     }
+  }
+
+  /** The parts that a head with this optimiser has for each class. */
+  static partsOf(optimizer: HeadOptimizer): HeadPart[] {
+    if (optimizer.kind === 'adamw') return ['weights', 'firstMoment', 'secondMoment', 'updates'];
+    return optimizer.momentum === 0 ? ['weights'] : ['weights', 'velocity'];
   }
 
   /** How many steps have moved the centres; kept by save. Good as the `step` of sampleClasses. */
@@ -187,7 +196,7 @@ export class ResidentHead {
     this.#store.write(part, firstClass, values);
   }
 
-  /** Keeps others from moving the head while `action` reads or writes it piece by piece; `what` names it in their errors. */
+  /** Keeps others from moving the head while `action` reads or writes it piece by piece; errors name `what`. */
   async exclusively<T>(what: string, action: (access: Pick<HeadStore, 'read' | 'write'>) => Promise<T>): Promise<T> {
     this.#requireIdle();
     this.#busyWith = what;
@@ -225,8 +234,9 @@ export class ResidentHead {
     });
   }
 
-  #fill(weights: Float32Array | undefined, seed: number): void {
+  #fill(weights: Float32Array | 'zeros' | undefined, seed: number): void {
     const { classes, dim } = this;
+    if (weights === 'zeros') return;
     if (weights !== undefined) {
       checkWeights(weights, this);
       this.#store.write('weights', 0, weights);
@@ -282,11 +292,6 @@ function nativeOptimizer(
   if (kind === 'sgd') return { optimizer: kind, momentum: optimizer.momentum ?? 0.9 };
   const { beta1, beta2, epsilon } = optimizer;
   return { optimizer: kind, beta1, beta2, epsilon };
-}
-
-function partsOf({ optimizer, momentum }: HeadCreation): HeadPart[] {
-  if (optimizer === 'adamw') return ['weights', 'firstMoment', 'secondMoment', 'updates'];
-  return momentum === 0 ? ['weights'] : ['weights', 'velocity'];
 }
 
 function readStep(options: HeadStepOptions): { call: ResidentCall; update: HeadUpdate } {
