@@ -5,6 +5,12 @@ export {
   type Initializer,
   type Regularizer,
 } from './layers/cosface-head.js';
+export {
+  type ClassSampling,
+  ResidentCosFaceHead,
+  type ResidentCosFaceHeadArgs,
+  residentCosFaceHead,
+} from './layers/resident-cosface-head.js';
 export { headOf, withoutHead } from './layers/without-head.js';
 export { type ASoftmaxLossOptions, aSoftmaxLoss } from './loss/a-softmax-loss.js';
 export { type AdaCosLossOptions, type AdaCosState, adaCosLoss, adaCosScale } from './loss/adacos-loss.js';

@@ -1,6 +1,5 @@
 import {
   cast,
-  type DataId,
   div,
   engine,
   equal,
@@ -72,7 +71,7 @@ export interface CosFaceHeadArgs {
 }
 
 /** Those of `CosFaceHeadArgs`, and of every layer of tfjs-layers. */
-const NAMES: ReadonlySet<string> = new Set([
+export const HEAD_NAMES: ReadonlySet<string> = new Set([
   ...['numClasses', 'scale', 'margin', 'm1', 'm2', 'm3', 'ignoreLabel', 'gradient'],
   ...['precision', 'gradientTolerance', 'centerInitializer', 'seed', 'centerRegularizer', 'name', 'trainable'],
   ...['inputShape', 'batchInputShape', 'batchSize', 'dtype', 'inputDType', 'updatable', 'weights'],
@@ -87,7 +86,8 @@ const CLASSES_RANGE: Range = {
 interface LastRun {
   target: Tensor;
   embeddings: Tensor;
-  centers: DataId;
+  /** What the centres were then; another value: they have moved. */
+  centers: unknown;
   prediction: Tensor;
 }
 
@@ -100,8 +100,8 @@ export class CosFaceHead extends layers.Layer {
 
   readonly numClasses: number;
   readonly margins: Margins;
-  private readonly options: CheckedOptions;
-  private readonly seed: number | null;
+  protected readonly options: CheckedOptions;
+  protected readonly seed: number | null;
   private readonly centerInitializer: Initializer | null;
   private readonly centerRegularizer: Regularizer | null;
   private readonly speculation: Speculation = { hold: true };
@@ -158,6 +158,15 @@ export class CosFaceHead extends layers.Layer {
     });
 
   override build(inputShape: Shape | Shape[]): void {
+    const dim = this.embeddingSize(inputShape);
+    const start = this.centerInitializer ?? defaultInitializer(dim, this.seed);
+    const penalty = this.centerRegularizer ?? undefined;
+    this.centers = this.addWeight('centers', [this.numClasses, dim], 'float32', start, penalty, true);
+    this.built = true;
+  }
+
+  /** D, from the shape of the inputs, [N, D]. */
+  protected embeddingSize(inputShape: Shape | Shape[]): number {
     const shape = inputShape as Shape;
     const dim = shape[1];
     if (shape.length !== 2 || !dim) {
@@ -168,10 +177,7 @@ export class CosFaceHead extends layers.Layer {
         { argument: 'embeddings' },
       );
     }
-    const start = this.centerInitializer ?? defaultInitializer(dim, this.seed);
-    const penalty = this.centerRegularizer ?? undefined;
-    this.centers = this.addWeight('centers', [this.numClasses, dim], 'float32', start, penalty, true);
-    this.built = true;
+    return dim;
   }
 
   /** The embeddings themselves. */
@@ -199,7 +205,7 @@ export class CosFaceHead extends layers.Layer {
     };
   }
 
-  private run(target: Tensor, embeddings: Tensor, speculation?: Speculation): MarginSoftmaxTensorResult {
+  protected run(target: Tensor, embeddings: Tensor, speculation?: Speculation): MarginSoftmaxTensorResult {
     const labels = headLabels(target, this.numClasses);
     try {
       return runMarginSoftmax({
@@ -211,9 +217,18 @@ export class CosFaceHead extends layers.Layer {
     }
   }
 
+  /** Another value whenever the centres have moved: a variable gets a new dataId with every assignment. */
+  protected centersNow(): unknown {
+    return this.builtCenters().dataId;
+  }
+
   private builtCenters(): Tensor {
     if (this.centers) return this.centers.read();
-    throw new CosFaceError(
+    throw this.notBuilt();
+  }
+
+  protected notBuilt(): CosFaceError {
+    return new CosFaceError(
       'COSFACE_SHAPE',
       `${this.name} has no centres yet: they are made when it is added to a model or applied to a tensor. Do that first.`,
     );
@@ -226,13 +241,12 @@ export class CosFaceHead extends layers.Layer {
       this.lastRun = undefined;
       return;
     }
-    this.lastRun = { target, embeddings, centers: this.builtCenters().dataId, prediction };
+    this.lastRun = { target, embeddings, centers: this.centersNow(), prediction };
   }
 
   private recall(target: Tensor, embeddings: Tensor): Tensor | undefined {
     const last = this.lastRun;
-    // A variable gets a new dataId with every assignment.
-    if (!last || last.prediction.isDisposed || last.centers !== this.builtCenters().dataId) return undefined;
+    if (!last || last.prediction.isDisposed || last.centers !== this.centersNow()) return undefined;
     return last.target === target && last.embeddings === embeddings ? last.prediction : undefined;
   }
 }
@@ -258,7 +272,7 @@ serialization.registerClass(CosFaceHead);
  * await model.fit(faces, labels);
  */
 export function cosFaceHead(args: CosFaceHeadArgs): CosFaceHead {
-  checkOptionNames(args, NAMES);
+  checkOptionNames(args, HEAD_NAMES);
   return new CosFaceHead(args);
 }
 

@@ -2,10 +2,10 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { dataError, fileError } from '../data/data-error.js';
+import { fileError } from '../data/data-error.js';
 import { outputError } from '../files/output-error.js';
 import type { HeadPart } from '../native/addon.js';
-import { type CosFaceError, ResidentHead, type ResidentHeadOptions } from '../native/index.js';
+import { CosFaceError, ResidentHead, type ResidentHeadOptions } from '../native/index.js';
 
 /*
  * The file, all numbers little-endian:
@@ -271,9 +271,8 @@ function parseHeader(text: string, path: string): Header {
 }
 
 function damaged(path: string, what: string): CosFaceError {
-  return dataError(
+  return new CosFaceError(
     'COSFACE_MODEL',
-    path,
-    `has ${what}, so it is no whole file of saveResidentHead. Load another save; one is whole or not there at all.`,
+    `${path}: has ${what}, so it is no whole file of saveResidentHead. Load another save; one is whole or not there at all.`,
   );
 }
