@@ -54,8 +54,7 @@ struct outputs {
     if (!loss.allocate(p.batch) || !target_cosine.allocate(p.batch) || !prediction.allocate(p.batch)) return false;
     if (job.d_embeddings && !d_embeddings.allocate(p.batch * p.dim)) return false;
     const int64_t weights = p.class_ids == nullptr ? weight_count(call) : p.class_count * p.dim;
-    if (job.d_weights &&
-        !(d_weights.allocate(weights) && (p.bias == nullptr || d_bias.allocate(bias_count(call)))))
+    if (job.d_weights && !(d_weights.allocate(weights) && (p.bias == nullptr || d_bias.allocate(bias_count(call)))))
       return false;
     return !job.sample_gradients || (d_sample_weights.allocate(p.batch) && d_sample_m1.allocate(p.batch) &&
                                      d_sample_m2.allocate(p.batch) && d_sample_m3.allocate(p.batch));

@@ -139,9 +139,8 @@ typedef struct cosface_margin_softmax_problem {
   const float* loss_gradient; /* dL / d loss_i [N] or NULL for all 1; COSFACE_REDUCTION_NONE only */
   const float* bias;          /* b [C], or [1] with the binary form; NULL for 0; finite */
   /* Class sampling (PartialFC): the softmax goes over these S rows of w alone, and no other row is read. Labels and
-   * predictions stay class indices in [0, C), and every label that counts must be among the ids. Not with sub-centres or
-   * a bias of each class.
-   * Source: An et al., "Killing two birds with one stone", CVPR 2022. */
+   * predictions stay class indices in [0, C), and every label that counts must be among the ids. Not with sub-centres
+   * or a bias of each class. Source: An et al., "Killing two birds with one stone", CVPR 2022. */
   const int32_t* class_ids; /* [S], rising, each in [0, C); NULL: all classes, class_count unused */
   int64_t class_count;      /* S in [1, C] */
 } cosface_margin_softmax_problem;

@@ -82,10 +82,10 @@ cosface_status cosface_resident_head_make_plan(const cosface_resident_head* head
                                                const cosface_margin_softmax_options* options, int updates,
                                                cosface_margin_softmax_plan* plan, cosface_error* error);
 
-/* Loss of a batch and, with an update, dx and the move of w. problem->weights is not read; problem->classes and dim
- * must be the head's. results->d_weights must be NULL, and results->d_embeddings must be there with an update and NULL
- * without. `update` NULL: w stays, and the call costs 2NCD flops. `plan` NULL: one is made, and the environment read,
- * here. */
+/* One row for each class and no bias: sub_centers must be 1. Loss of a batch and, with an update, dx and the move of w.
+ * problem->weights is not read; problem->classes and dim must be the head's. results->d_weights must be NULL, and
+ * results->d_embeddings must be there with an update and NULL without. `update` NULL: w stays, and the call costs 2NCD
+ * flops. `plan` NULL: one is made, and the environment read, here. */
 cosface_status cosface_resident_head_step(cosface_resident_head* head, const cosface_margin_softmax_problem* problem,
                                           const cosface_margin_softmax_options* options,
                                           const cosface_margin_softmax_plan* plan,
