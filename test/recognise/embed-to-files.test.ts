@@ -90,6 +90,17 @@ test('an interrupted run goes on to the same bytes, bad images and all', async (
   expect(readdirSync(out).filter((name) => name.includes('part'))).toEqual([]);
 });
 
+test('a bad image behind the last full batch is on no list either', async () => {
+  const folder = await madeFaces(...manyNames(5));
+  writeFileSync(join(folder, 'e/004.png'), '');
+  const features = join(temporaryFolder(), 'faces.npy');
+  const badFiles = new BadFiles('skip');
+  const done = await embedToFiles(smallModel(), await openImageFolder(folder), { ...slow, features, badFiles });
+  expect(done.rows).toBe(4);
+  expect(readNpy({ file: features }).rows).toBe(4);
+  expect(readFeatureList({ file: done.list }).names).toEqual(['a/000.png', 'b/001.png', 'c/002.png', 'd/003.png']);
+});
+
 test.each([
   { what: 'another model', change: { model: smallModel({ seed: 2 }) } },
   { what: 'another rule for mirror images', change: { options: { flip: 'concatenate' as const } } },
