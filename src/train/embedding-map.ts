@@ -52,7 +52,7 @@ export function embeddingMap({ faces, features, indices, name }: EmbeddedFaces):
   return drawChart({
     ...{ title: 'Embeddings of people never seen in training', x: 'first principal component', y: 'second', series },
     scales: { x: 'linear', y: 'linear' },
-    note: `${name}: the ${people.length} with the most images; unit vectors, on the plane on which they spread most.`,
+    note: `${name}: the ${people.length} with the most images, as unit vectors.`,
   });
 }
 
