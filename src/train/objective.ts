@@ -246,10 +246,14 @@ export function createObjective({ settings, numClasses, dim, seed }: ObjectiveOp
   };
 }
 
-/** Refuses options that the loss does not take, on a problem of no size, before anything long begins. */
+/**
+ * Refuses options that the loss does not take, on a small problem, before anything long begins. Its samples are ignored, and it
+ * has so many classes, that nothing is said of the problem itself, such as a scale below the bound.
+ */
 export function checkLoss(settings: LossSettings): void {
-  const objective = createObjective({ settings, numClasses: 3, dim: 4, seed: 0 });
-  tidy(() => objective.loss(randomNormal([2, 4], 0, 1, 'float32', 1), cast([0, 1], 'int32'), 0));
+  const objective = createObjective({ settings, numClasses: 1000, dim: 4, seed: 0 });
+  const ignored = (settings['ignoreLabel'] as number | undefined) ?? -1;
+  tidy(() => objective.loss(randomNormal([2, 4], 0, 1, 'float32', 1), cast([ignored, ignored], 'int32'), 0));
   objective.dispose();
 }
 
