@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
+import { getBackend } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { BadFile } from '../data/bad-files.js';
 import type { FaceSet } from '../data/face-set.js';
@@ -52,9 +53,11 @@ export async function removeEmbedRecord(features: string): Promise<void> {
   await rm(recordPath(features), { force: true });
 }
 
-/** The same for the same weights, description, rule, batches and names of images. */
+/** The same for the same weights, description, settings, names of images and backend. */
 export function embedFingerprint({ model, description }: FaceModel, faces: FaceSet, settings: object): string {
-  const hash = createHash('sha256').update(JSON.stringify({ description, settings, size: faces.size }));
+  const hash = createHash('sha256').update(
+    JSON.stringify({ description, settings, size: faces.size, backend: getBackend() }),
+  );
   for (const weight of model.getWeights()) hash.update(weight.dataSync() as Uint8Array);
   for (let at = 0; at < faces.size; at++) hash.update(`${faces.nameOf(at)}\n`);
   return hash.digest('hex');

@@ -25,6 +25,8 @@ export interface EmbedToFilesOptions extends Omit<EmbedFacesOptions, 'order' | '
   list?: string | undefined;
   /** With `flip: 'separate'`: the .npy of the mirror images. Default: `features`, ending in `.flipped.npy`. */
   flipped?: string | undefined;
+  /** What else the features depend on, such as how faces were found: an unfinished run of another kind counts for nothing. */
+  preparation?: string | undefined;
   /** Milliseconds of work that an interruption may lose. Default 2000. */
   saveEvery?: number | undefined;
   /** Hears after each batch how many images are done with, of those of the whole set. */
@@ -87,7 +89,7 @@ interface EmbedRun {
 }
 
 async function openRun(model: FaceModel, faces: FaceSet, options: EmbedToFilesOptions): Promise<EmbedRun> {
-  const { features, batchSize = EMBED_BATCH, badFiles = new BadFiles('fail') } = options;
+  const { features, batchSize = EMBED_BATCH, badFiles = new BadFiles('fail'), preparation = '' } = options;
   const flip = options.flip ?? model.description.embedding.flip;
   const stem = features.replace(/\.npy$/, '');
   const { list = `${stem}.txt` } = options;
@@ -95,7 +97,7 @@ async function openRun(model: FaceModel, faces: FaceSet, options: EmbedToFilesOp
   requireDifferent({ features, list, flipped });
   requireListable(faces);
   const dim = embeddedSize(model, flip);
-  const fingerprint = embedFingerprint(model, faces, { flip, batchSize, policy: badFiles.policy });
+  const fingerprint = embedFingerprint(model, faces, { flip, batchSize, policy: badFiles.policy, preparation });
   const paths = flipped === null ? [features] : [features, flipped];
   const files = { features, list, flipped };
   await makeFolders([...paths, list]);

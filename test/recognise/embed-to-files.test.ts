@@ -104,6 +104,7 @@ test('a bad image behind the last full batch is on no list either', async () => 
 test.each([
   { what: 'another model', change: { model: smallModel({ seed: 2 }) } },
   { what: 'another rule for mirror images', change: { options: { flip: 'concatenate' as const } } },
+  { what: 'another way of finding faces', change: { options: { preparation: 'detected' } } },
   { what: 'another set', change: { names: [...manyNames(20), 'f/1.png'] } },
   {
     what: 'a draft that is shorter than its record',

@@ -42,7 +42,8 @@ export async function runEmbed(flags: EmbedFlags): Promise<void> {
     progress ??= createImageProgress(faces.size, done);
     progress.update(done);
   };
-  const options = { features: out, list, flip, batchSize: batch, threads, badFiles, onProgress };
+  const preparation = detector ? 'detected' : 'as they are';
+  const options = { features: out, list, flip, batchSize: batch, threads, badFiles, onProgress, preparation };
   const files = await embedToFiles(model, faces, options).finally(async () => {
     progress?.stop();
     await photos.close();
