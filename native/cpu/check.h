@@ -25,10 +25,6 @@ cosface_status check_classes(const cosface_margin_softmax_problem& problem,
 // Refuses what the CPU kernels do not compute.
 cosface_status check_fused(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
                            const cosface_margin_softmax_results& results, cosface_error* error);
-// Refuses what goes beyond m1, m2, m3 on unit rows, with one of them per sample: all that the CUDA kernels compute.
-cosface_status check_margins_alone(const cosface_margin_softmax_problem& problem,
-                                   const cosface_margin_softmax_options& options,
-                                   const cosface_margin_softmax_results& results, cosface_error* error);
 
 // Pointers, labels, sample weights, margins and upstream gradient; O(N). `labels` is the copy that
 // the run will use, so that nobody can change a label between this check and its use.

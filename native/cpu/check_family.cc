@@ -155,14 +155,4 @@ cosface_status check_fused(const cosface_margin_softmax_problem& p, const cosfac
   return fill_error(error, COSFACE_ERROR_UNSUPPORTED, name, -1, "%s: no fused kernel for it yet.", name);
 }
 
-cosface_status check_margins_alone(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                                   const cosface_margin_softmax_results& r, cosface_error* error) {
-  const char* name = beyond_margins(p, o, r);
-  if (name == nullptr) return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_UNSUPPORTED, name, -1,
-                    "%s: the CUDA kernels know m1, m2 and m3 on unit rows, one of them per sample, and no more. Run "
-                    "on the CPU, or leave it out.",
-                    name);
-}
-
 }  // namespace cosface

@@ -1,6 +1,5 @@
 #include "cuda/host_call.h"
 
-#include "cosface/sample_margins.h"
 #include "cpu/carver.h"
 #include "cpu/check.h"
 #include "cuda/step.h"
@@ -50,7 +49,7 @@ class host_call {
         options_(*call.options),
         subset_(call.subset),
         r_(*call.results),
-        plan_(choose_step_plan(shape_of(p_, gradients), options_, turn.gpu().properties())),
+        plan_(choose_step_plan(shape_of(p_, *call.results, gradients), options_, turn.gpu().properties())),
         resident_(resident) {}
 
   void run() {
@@ -62,7 +61,8 @@ class host_call {
   }
 
  private:
-  int64_t weight_rows() const { return subset_ == nullptr ? p_.classes : subset_->total; }
+  int64_t weight_rows() const { return (subset_ == nullptr ? p_.classes : subset_->total) * options_.sub_centers; }
+  int64_t gradient_rows() const { return p_.classes * options_.sub_centers; }
   bool gradients() const { return plan_.shape.gradients; }
 
   void take_room() {
@@ -71,15 +71,23 @@ class host_call {
     weights_ = resident_.weights == nullptr ? memory_.take(p_.weights, weight_rows() * d, 4) : -1;
     labels_ = memory_.take(p_.labels, n, 4);
     sample_weights_ = memory_.take(p_.sample_weights, n, 4);
-    sample_margins_ = memory_.take(own_margin(p_), n, 4);
+    sample_m1_ = memory_.take(p_.sample_m1, n, 4);
+    sample_m2_ = memory_.take(p_.sample_m2, n, 4);
+    sample_m3_ = memory_.take(p_.sample_m3, n, 4);
+    bias_ = memory_.take(p_.bias, bias_count(p_, options_), 4);
     loss_gradient_ = memory_.take(p_.loss_gradient, n, 4);
     ids_ = subset_ == nullptr ? -1 : memory_.take(subset_->ids, p_.classes, 4);
     loss_ = memory_.take(r_.loss, n, 4);
     target_cosine_ = memory_.take(r_.target_cosine, n, 4);
     prediction_ = memory_.take(r_.prediction, n, 4);
+    d_sample_weights_ = memory_.take(r_.d_sample_weights, n, 4);
+    d_sample_m1_ = memory_.take(r_.d_sample_m1, n, 4);
+    d_sample_m2_ = memory_.take(r_.d_sample_m2, n, 4);
+    d_sample_m3_ = memory_.take(r_.d_sample_m3, n, 4);
+    d_bias_ = memory_.take(r_.d_bias, bias_count(p_, options_), 4);
     // Both gradients are made together, whichever is wanted.
     d_embeddings_ = gradients() ? memory_.take(n * d * 4) : -1;
-    d_weights_ = gradients() && resident_.gradient == nullptr ? memory_.take(p_.classes * d * 4) : -1;
+    d_weights_ = gradients() && resident_.gradient == nullptr ? memory_.take(gradient_rows() * d * 4) : -1;
     workspace_ = memory_.take(plan_.workspace_bytes);
     memory_.place(turn_.scratch(memory_.bytes()));
   }
@@ -93,7 +101,10 @@ class host_call {
     if (p.weights == nullptr) p.weights = memory_.bring(queue_, weights_, p_.weights, weight_rows() * d);
     p.labels = memory_.bring(queue_, labels_, p_.labels, n);
     p.sample_weights = memory_.bring(queue_, sample_weights_, p_.sample_weights, n);
-    sample_margin(p, own_margin_term(p_)) = memory_.bring(queue_, sample_margins_, own_margin(p_), n);
+    p.sample_m1 = memory_.bring(queue_, sample_m1_, p_.sample_m1, n);
+    p.sample_m2 = memory_.bring(queue_, sample_m2_, p_.sample_m2, n);
+    p.sample_m3 = memory_.bring(queue_, sample_m3_, p_.sample_m3, n);
+    p.bias = memory_.bring(queue_, bias_, p_.bias, bias_count(p_, options_));
     p.loss_gradient = memory_.bring(queue_, loss_gradient_, p_.loss_gradient, n);
     if (subset_ != nullptr) on_device.class_ids = memory_.bring(queue_, ids_, subset_->ids, p_.classes);
     return on_device;
@@ -104,6 +115,11 @@ class host_call {
     results.loss = memory_.device<float>(loss_);
     results.target_cosine = memory_.device<float>(target_cosine_);
     results.prediction = memory_.device<int32_t>(prediction_);
+    results.d_sample_weights = memory_.device<float>(d_sample_weights_);
+    results.d_sample_m1 = memory_.device<float>(d_sample_m1_);
+    results.d_sample_m2 = memory_.device<float>(d_sample_m2_);
+    results.d_sample_m3 = memory_.device<float>(d_sample_m3_);
+    results.d_bias = memory_.device<float>(d_bias_);
     results.d_embeddings = memory_.device<float>(d_embeddings_);
     results.d_weights = d_weights_ < 0 ? resident_.gradient : memory_.device<float>(d_weights_);
     return results;
@@ -114,8 +130,13 @@ class host_call {
     memory_.fetch(queue_, loss_, r_.loss, n);
     memory_.fetch(queue_, target_cosine_, r_.target_cosine, n);
     memory_.fetch(queue_, prediction_, r_.prediction, n);
+    memory_.fetch(queue_, d_sample_weights_, r_.d_sample_weights, n);
+    memory_.fetch(queue_, d_sample_m1_, r_.d_sample_m1, n);
+    memory_.fetch(queue_, d_sample_m2_, r_.d_sample_m2, n);
+    memory_.fetch(queue_, d_sample_m3_, r_.d_sample_m3, n);
+    memory_.fetch(queue_, d_bias_, r_.d_bias, bias_count(p_, options_));
     if (r_.d_embeddings != nullptr) memory_.fetch(queue_, d_embeddings_, r_.d_embeddings, n * d);
-    if (r_.d_weights != nullptr) memory_.fetch(queue_, d_weights_, r_.d_weights, p_.classes * d);
+    if (r_.d_weights != nullptr) memory_.fetch(queue_, d_weights_, r_.d_weights, gradient_rows() * d);
     queue_.synchronize();
     r_.reduced_loss = results.reduced_loss;
     r_.counted = results.counted;
@@ -132,7 +153,9 @@ class host_call {
   const step_plan plan_;
   const weights_on_device resident_;
   staging memory_;
-  int64_t embeddings_ = -1, weights_ = -1, labels_ = -1, sample_weights_ = -1, sample_margins_ = -1;
+  int64_t embeddings_ = -1, weights_ = -1, labels_ = -1, sample_weights_ = -1;
+  int64_t sample_m1_ = -1, sample_m2_ = -1, sample_m3_ = -1, bias_ = -1;
+  int64_t d_sample_weights_ = -1, d_sample_m1_ = -1, d_sample_m2_ = -1, d_sample_m3_ = -1, d_bias_ = -1;
   int64_t loss_gradient_ = -1, ids_ = -1, loss_ = -1, target_cosine_ = -1, prediction_ = -1;
   int64_t d_embeddings_ = -1, d_weights_ = -1, workspace_ = -1;
 };
@@ -149,12 +172,13 @@ void check_call(const cosface_margin_softmax_problem& problem, const cosface_mar
                   "'cpu'.",
                   "classIds");
   throw_unless_ok(check_options(options, &error), error);
-  throw_unless_ok(check_margins_alone(problem, options, results, &error), error);
+  throw_unless_ok(check_classes(problem, options, &error), error);
   throw_unless_ok(check_buffers(problem, options, results, false, &error), error);
 }
 
-step_shape shape_of(const cosface_margin_softmax_problem& problem, bool gradients) {
-  return {problem.batch, problem.classes, problem.dim, gradients};
+step_shape shape_of(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_results& results,
+                    bool gradients) {
+  return {problem.batch, problem.classes, problem.dim, gradients, problem.bias != nullptr || results.d_bias != nullptr};
 }
 
 void check_subset(const cosface_cuda_class_subset& subset, int64_t count) {

@@ -17,7 +17,8 @@ struct weights_on_device {
 void check_call(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
                 const cosface_margin_softmax_results& results);
 
-step_shape shape_of(const cosface_margin_softmax_problem& problem, bool gradients);
+step_shape shape_of(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_results& results,
+                    bool gradients);
 
 // Ids on the host: rising, each in [0, total). Throws failure.
 void check_subset(const cosface_cuda_class_subset& subset, int64_t count);

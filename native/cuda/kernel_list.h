@@ -11,11 +11,17 @@
   X(order_labels, order_labels_params)             \
   X(logits_fp32, logits_fp32_params)               \
   X(fold_tiles, fold_tiles_params)                 \
+  X(bend_scores, bend_scores_params)               \
+  X(fold_runs, fold_runs_params)                   \
+  X(sum_units, sum_units_params)                   \
+  X(sum_samples, sum_samples_params)               \
+  X(fold_sums, fold_sums_params)                   \
   X(dx_fp32, dx_fp32_params)                       \
   X(finish_rows, finish_rows_params)               \
   X(redo_rows, redo_rows_params)                   \
   X(patch_exponentials, patch_exponentials_params) \
   X(dw_fp32, dw_fp32_params)                       \
+  X(sum_bias, sum_bias_params)                     \
   X(finish_classes, finish_classes_params)         \
   X(redo_classes, redo_classes_params)             \
   X(add_losses, add_losses_params)                 \

@@ -72,9 +72,10 @@ cosface_status count(int32_t* count, cosface_error* error) {
 step_plan plan_of(int32_t ordinal, const cosface_margin_softmax_problem& problem,
                   const cosface_margin_softmax_options& options, bool gradients) {
   cosface_error error{};
-  if (check_shape(problem, &error) != COSFACE_OK || check_options(options, &error) != COSFACE_OK)
+  if (check_shape(problem, &error) != COSFACE_OK || check_options(options, &error) != COSFACE_OK ||
+      check_classes(problem, options, &error) != COSFACE_OK)
     throw failure(error.status, error.message, error.argument, error.index);
-  return choose_step_plan(shape_of(problem, gradients), options, use_device(ordinal)->gpu().properties());
+  return choose_step_plan(shape_of(problem, {}, gradients), options, use_device(ordinal)->gpu().properties());
 }
 
 cosface_status describe_plan(int32_t ordinal, const cosface_margin_softmax_problem* problem,
@@ -108,7 +109,8 @@ cosface_status margin_softmax(int32_t ordinal, const cosface_cuda_call* call, co
 
 void run_in_place(const device_turn& turn, queue& queue, const cosface_cuda_call& call) {
   const bool gradients = call.results->d_weights != nullptr;
-  const step_plan plan = choose_step_plan(shape_of(*call.problem, gradients), *call.options, turn.gpu().properties());
+  const step_plan plan =
+      choose_step_plan(shape_of(*call.problem, *call.results, gradients), *call.options, turn.gpu().properties());
   auto* workspace = static_cast<std::byte*>(call.workspace);
   if (workspace == nullptr)
     workspace = turn.scratch(plan.workspace_bytes);

@@ -7,6 +7,7 @@
 
 #include "cpu/carver.h"
 #include "cuda/tensor_tiles.h"
+#include "reference/negative_logit.h"
 
 namespace cosface::cuda {
 namespace {
@@ -17,6 +18,8 @@ constexpr int64_t tile = 128, feature_tile = 64, feature_step = 16;
 constexpr int64_t largest_default_budget = int64_t{2} << 30, default_memory_share = 8;
 // A longer chunk saves nothing: its unit rows are long out of L2.
 constexpr int64_t largest_chunk = 1 << 17;
+// Rows of w that a thread of bend_scores goes down.
+constexpr int64_t largest_run = 128;
 constexpr int64_t most_parts = 16, blocks_per_multiprocessor = 2, most_tensor_parts = 128;
 
 #define COSFACE_TENSOR_CHOICE(dim, rows, columns) \
@@ -36,19 +39,48 @@ int64_t budget_of(const cosface_margin_softmax_options& o, const device_properti
   return std::min(largest_default_budget, device.memory_bytes / default_memory_share);
 }
 
-// The whole-number shift of every row where no row maximum is needed: docs/math.md, section 2.
-double fixed_shift(double base2_scale, int64_t classes) {
-  return std::min(0.0, std::floor(124 - std::ceil(std::log2(static_cast<double>(classes))) - base2_scale));
+// What V can be of a cosine: docs/cuda.md, section 5.
+struct bent_range {
+  double low, high, slope;
+};
+
+bent_range range_of(const cosface_margin_softmax_options& o) {
+  // Samples may have margins of their own.
+  constexpr double largest_margin = 2, circle = (1 + largest_margin) * (1 + largest_margin);
+  if (o.curve == COSFACE_CURVE_CIRCLE) return {-circle, circle, 2 * (1 + largest_margin)};
+  if (o.curve == COSFACE_CURVE_POWER) return {-1, 1, o.curve_exponent};
+  if (o.negatives == COSFACE_NEGATIVES_CURRICULAR) return {-2, 2, 3};
+  if (o.negatives != COSFACE_NEGATIVES_PLAIN) return {-1, 1 + 2 * o.negatives_t, 1 + o.negatives_t};
+  return {-1, 1, 1};
 }
 
-// Pass 1 on tensor cores finds its shifts as it goes.
-void choose_shift(step_plan& plan, double scale) {
-  if (plan.tile != nullptr) return;
-  const double base2_scale = scale * std::numbers::log2e;
-  const double shift = fixed_shift(base2_scale, plan.shape.classes);
+// The whole-number shift of every row where no row maximum is needed: docs/math.md, section 2.
+double fixed_shift(double base2_scale, int64_t classes, const bent_range& range) {
+  const double room = 124 - std::ceil(std::log2(static_cast<double>(classes))) - std::ceil(std::log2(range.slope));
+  return std::min(0.0, std::floor(room - base2_scale * range.high));
+}
+
+// What has no bounds, or none that all rows share.
+bool unbounded(const step_plan& plan, const cosface_margin_softmax_options& o) {
+  return !o.normalize_embeddings || !o.normalize_weights || plan.shape.bias;
+}
+
+// Pass 1 on tensor cores finds its shifts as it goes; the binary form has none.
+void choose_shift(step_plan& plan, const cosface_margin_softmax_options& o) {
+  if (plan.tile != nullptr || o.form == COSFACE_FORM_BINARY) return;
+  const double base2_scale = o.scale * std::numbers::log2e;
+  const bent_range range = range_of(o);
+  const double shift = fixed_shift(base2_scale, plan.shape.classes, range);
   // The least exponential must not vanish, and s over their least sum must stay below 2^124.
-  plan.row_shift = shift - base2_scale < std::log2(std::max(scale, 1.0)) - 124;
+  plan.row_shift =
+      unbounded(plan, o) || shift + base2_scale * range.low < std::log2(std::max(o.scale * range.slope, 1.0)) - 124;
   plan.shift = plan.row_shift ? 0 : static_cast<float>(shift);
+}
+
+// Whether the passes' exponentials of cosines are not all there is to it: bend_scores.cuh.
+bool bends(const step_plan& plan, const cosface_margin_softmax_options& o) {
+  return unbounded(plan, o) || !has_plain_negatives(o) || filters_classes(o) || o.sub_centers > 1 ||
+         o.form == COSFACE_FORM_BINARY;
 }
 
 int64_t blocks_at_a_time(const step_plan& plan, const device_properties& device) {
@@ -69,12 +101,14 @@ void cut_parts(step_plan& plan, const device_properties& device) {
 }
 
 void cut_chunks(step_plan& plan, int64_t chunk, const device_properties& device) {
-  plan.chunk = chunk;
-  plan.chunks = ceil_div(plan.shape.classes, chunk);
+  plan.chunk = plan.centers == 1 ? chunk : std::max(plan.centers, chunk - chunk % plan.centers);
+  plan.chunks = ceil_div(plan.rows(), plan.chunk);
   cut_parts(plan, device);
 }
 
-int64_t exponential_bytes(const step_plan& plan) { return plan.chunk * plan.padded_batch * plan.operand_bytes(); }
+int64_t exponential_bytes(const step_plan& plan) {
+  return plan.padded_chunk() * plan.padded_batch * plan.operand_bytes();
+}
 
 int64_t held_exponentials(const step_plan& plan) {
   const bool one_at_a_time = plan.tile == nullptr && plan.kept_chunks < plan.chunks;
@@ -89,8 +123,8 @@ int64_t held_bytes(const step_plan& plan) {
 }
 
 step_layout lay_out(const step_plan& plan) {
-  const int64_t rows = plan.padded_batch, dim = plan.padded_dim, tiles = plan.chunk / tile;
-  const bool gradients = plan.shape.gradients, general = plan.tile == nullptr;
+  const int64_t rows = plan.padded_batch, dim = plan.padded_dim, tiles = plan.padded_chunk() / tile;
+  const bool gradients = plan.shape.gradients, general = plan.tile == nullptr, bent = plan.bent;
   const auto where = [](bool wanted, int64_t count) { return wanted ? count : 0; };
   carver at;
   step_layout l{};
@@ -103,19 +137,25 @@ step_layout lay_out(const step_plan& plan) {
   l.partials = at.take((general ? 1 : plan.parts) * rows, sizeof(row_partial));
   l.order = at.take(where(gradients, rows), 4);
   l.ordered_labels = at.take(where(gradients, rows), 4);
-  l.corrected_class = at.take(where(gradients && general, rows), 4);
+  l.corrected_row = at.take(where(gradients && general, rows), 4);
   l.corrected = at.take(where(gradients && general, rows), 4);
   l.redo_rows = at.take(where(gradients && general, rows), 4);
   l.factors = at.take(where(gradients && !general, rows), sizeof(row_factor));
   l.row_units = at.take(rows * dim, plan.operand_bytes());
   l.scaled_rows = at.take(where(gradients && general, rows * dim), 4);
   l.parts = at.take(where(gradients, plan.parts * rows * dim), 4);
-  l.class_units = at.take(plan.chunk * dim, plan.operand_bytes());
-  l.tile_sums = at.take(where(general, tiles * rows), 4);
-  l.tile_best = at.take(where(general, tiles * rows), 4);
-  l.tile_best_class = at.take(where(general, tiles * rows), 4);
+  l.class_units = at.take(plan.padded_chunk() * dim, plan.operand_bytes());
+  l.tile_sums = at.take(where(general && !bent, tiles * rows), 4);
+  l.tile_best = at.take(where(general && !bent, tiles * rows), 4);
+  l.tile_best_class = at.take(where(general && !bent, tiles * rows), 4);
   l.redo_classes = at.take(where(gradients && general, plan.chunk), 4);
-  l.exponentials = at.take(where(gradients, held_bytes(plan)), 1);
+  l.runs = at.take(where(bent, plan.runs_of_chunk() * rows), sizeof(bent_partial));
+  l.bent = at.take(where(bent, rows), sizeof(bent_partial));
+  l.sum_parts = at.take(where(plan.smooths, most_sum_parts * dim), 8);
+  l.class_sum = at.take(where(plan.smooths, dim), 8);
+  l.sample_sum = at.take(where(plan.smooths && gradients, dim), 8);
+  l.bias_terms = at.take(where(gradients && plan.shape.bias, rows), sizeof(bias_terms));
+  l.exponentials = at.take(where(gradients || bent, held_bytes(plan)), 1);
   l.kept_shifts = at.take(where(!general, general ? 0 : plan.kept_chunks * plan.kept_shifts_of_chunk()), 4);
   l.bytes = at.offset;
   return l;
@@ -123,8 +163,8 @@ step_layout lay_out(const step_plan& plan) {
 
 // The longest chunk that leaves half of the budget for kept exponentials, or the whole of C where all of them fit.
 void choose_chunks(step_plan& plan, const device_properties& device) {
-  const int64_t whole = round_up(plan.shape.classes, tile);
-  for (int64_t chunk = std::min(whole, largest_chunk);; chunk = round_up(chunk / 2, tile)) {
+  const int64_t whole = round_up(plan.rows(), tile);
+  for (int64_t chunk = std::min(whole, std::max(largest_chunk, plan.centers));; chunk = round_up(chunk / 2, tile)) {
     cut_chunks(plan, chunk, device);
     plan.kept_chunks = plan.shape.gradients ? plan.chunks : 0;
     if (lay_out(plan).bytes <= plan.budget_bytes) return;
@@ -143,9 +183,11 @@ void choose_chunks(step_plan& plan, const device_properties& device) {
 
 }  // namespace
 
-int64_t step_plan::classes_of(int64_t chunk_index) const {
-  return std::min(chunk, shape.classes - chunk_index * chunk);
-}
+int64_t step_plan::classes_of(int64_t chunk_index) const { return std::min(chunk, rows() - chunk_index * chunk); }
+
+int64_t step_plan::padded_chunk() const { return round_up(chunk, cosface::cuda::tile); }
+
+int64_t step_plan::runs_of_chunk() const { return ceil_div(chunk / centers, classes_per_run); }
 
 int64_t step_plan::kept_shifts_of_chunk() const { return chunk / tile->columns * padded_batch; }
 
@@ -158,9 +200,14 @@ step_plan choose_step_plan(const step_shape& shape, const cosface_margin_softmax
                   "dim");
   step_plan plan{};
   plan.shape = shape;
-  plan.tile = options.precision == COSFACE_PRECISION_BF16 ? choose_tile(shape.dim, device) : nullptr;
+  plan.centers = options.sub_centers;
+  plan.bent = bends(plan, options);
+  plan.smooths = options.label_smoothing > 0;
+  plan.classes_per_run = std::max<int64_t>(1, largest_run / plan.centers);
+  const bool halves = options.precision == COSFACE_PRECISION_BF16 && !plan.bent;
+  plan.tile = halves ? choose_tile(shape.dim, device) : nullptr;
   plan.path = plan.tile == nullptr ? step_path::general : step_path::tensor_cores;
-  choose_shift(plan, options.scale);
+  choose_shift(plan, options);
   plan.padded_batch = round_up(shape.batch, tile);
   plan.padded_dim = round_up(shape.dim, feature_tile);
   plan.depth = round_up(shape.dim, feature_step);
@@ -179,14 +226,14 @@ std::string describe_step_plan(const step_plan& plan, const device_properties& d
                   static_cast<int>(plan.tile->rows), static_cast<int>(plan.tile->columns));
   std::snprintf(text, sizeof text,
                 "%s (sm_%d, %d multiprocessors): N=%lld C=%lld D=%lld, %s\n"
-                "products   %s\n"
+                "products   %s%s\n"
                 "shift      %s\n"
                 "chunks     %lld of %lld classes; exponentials of %lld kept from pass 1 to pass 2%s\n"
                 "dx         in %lld parts, added in double\n"
                 "workspace  %.1f MB of %.1f MB\n",
                 device.name.c_str(), device.capability, device.multiprocessors, static_cast<long long>(s.batch),
                 static_cast<long long>(s.classes), static_cast<long long>(s.dim),
-                s.gradients ? "loss and gradients" : "loss only", products,
+                s.gradients ? "loss and gradients" : "loss only", products, plan.bent ? ", then bent to the loss" : "",
                 plan.tile        ? "each row's own, lowered as the sweep goes"
                 : plan.row_shift ? "each row's maximum is found first (2NCD more)"
                                  : "one for all rows",

@@ -1,6 +1,7 @@
 // How a step is cut into passes, chunks and blocks, and where its memory lies.
 //
 //   rows     counts and checks, norms, target cosines, unit rows                     a warp a sample
+//   bend     scores of a chunk into what the gradient products multiply, where the loss is more than a margin
 //   maxima   each row's largest negative logit, where one shift does not serve all   2NCD flops more
 //   pass 1   a chunk of classes at a time: unit rows of w; logits, exponentials, their sums, unnormalised dx
 //   finish   losses, predictions, dx through the normalisation                       a warp a sample
@@ -23,9 +24,12 @@ struct step_shape {
   int64_t classes;  // C, of the subset where there is one
   int64_t dim;      // D in [1, largest_dim]
   bool gradients;
+  bool bias = false;  // whether there is one, or its derivative is wanted
 };
 
 constexpr int64_t largest_dim = 4096;
+// Of the sums over all classes and all samples that label smoothing wants.
+constexpr int64_t most_sum_parts = 64;
 
 enum class step_path {
   general,      // three products in fp32, for any D
@@ -42,10 +46,13 @@ struct tensor_choice {
 struct step_layout {
   int64_t faults, report;
   int64_t samples, targets, shifts, target_seen, partials, order, ordered_labels;
-  int64_t corrected_class, corrected, redo_rows, factors;
+  int64_t corrected_row, corrected, redo_rows, factors;
   int64_t row_units, scaled_rows, parts;
   int64_t class_units, tile_sums, tile_best, tile_best_class, redo_classes;  // of a chunk
-  int64_t exponentials;                                                      // chunk after chunk
+  int64_t runs, bent;
+  int64_t sum_parts, class_sum, sample_sum;  // label smoothing
+  int64_t bias_terms;
+  int64_t exponentials;  // chunk after chunk
   int64_t kept_shifts;
   int64_t bytes;
 };
@@ -54,19 +61,26 @@ struct step_plan {
   step_shape shape;
   step_path path;
   const tensor_choice* tile;  // null on the general path
+  bool bent;                  // scores go through bend_scores
+  int64_t centers;            // K: rows of w of a class
   bool row_shift;             // s is so large that each row's maximum is found first
   float shift;                // of every row, where it is not
   int64_t padded_batch, padded_dim;
   int64_t depth;             // features that the logits' product goes through
-  int64_t chunk, chunks;     // classes of a chunk (but the last), a whole number of tiles
+  int64_t chunk, chunks;     // rows of w of a chunk (but the last): whole classes, and whole tiles where K is 1
   int64_t kept_chunks;       // whose exponentials are kept from pass 1 to pass 2
   int64_t parts;             // partial sums of dx
-  int64_t classes_per_part;  // of a chunk
+  int64_t classes_per_part;  // rows of w, of a chunk
+  int64_t classes_per_run;   // of bend_scores
+  bool smooths;
   int64_t budget_bytes;
   step_layout layout;
   int64_t workspace_bytes;  // exactly what run_step uses
 
-  int64_t classes_of(int64_t chunk_index) const;
+  int64_t rows() const { return shape.classes * centers; }
+  int64_t classes_of(int64_t chunk_index) const;  // rows of w
+  int64_t padded_chunk() const;                   // a whole number of tiles
+  int64_t runs_of_chunk() const;
   int64_t kept_shifts_of_chunk() const;                              // tensor cores only
   int64_t operand_bytes() const { return tile == nullptr ? 4 : 2; }  // of an element that the products read
 };

@@ -66,14 +66,19 @@ void resident_weights::run(const cosface_cuda_call& call, bool gradients) {
   problem.weights = weights_.as<float>();
   if (call.subset != nullptr && call.subset->ids == nullptr)
     throw failure(COSFACE_ERROR_SHAPE, "classIds is missing.", "classIds");
-  if (problem.dim != dim_ || (call.subset == nullptr ? problem.classes : call.subset->total) != classes_)
+  const int64_t centers = call.options->sub_centers;
+  if (call.subset != nullptr && centers > 1)
+    throw failure(COSFACE_ERROR_UNSUPPORTED,
+                  "classIds cannot be combined with subCenters on resident weights: an update knows rows, not classes.",
+                  "classIds");
+  if (problem.dim != dim_ || (call.subset == nullptr ? problem.classes * centers : call.subset->total) != classes_)
     throw failure(COSFACE_ERROR_SHAPE, "the problem's dimensions are not those of the resident weights.", "weights");
   cosface_margin_softmax_results wanted = *call.results;
   wanted.d_weights = gradients ? weights_.as<float>() : nullptr;
   if (gradients && wanted.d_embeddings == nullptr) wanted.d_embeddings = weights_.as<float>();
   check_call(problem, *call.options, wanted);
   if (call.subset != nullptr) check_subset(*call.subset, problem.classes);
-  if (gradients) keep_gradient_room(turn, call.subset, problem.classes);
+  if (gradients) keep_gradient_room(turn, call.subset, problem.classes * centers);
   const cosface_cuda_call resident_call{.problem = &problem,
                                         .options = call.options,
                                         .subset = call.subset,
@@ -83,7 +88,7 @@ void resident_weights::run(const cosface_cuda_call& call, bool gradients) {
   run_on_host_arrays(turn, resident_call, gradients,
                      {weights_.as<float>(), gradients ? gradient_.as<float>() : nullptr});
   if (!gradients) return;
-  gradient_rows_ = problem.classes;
+  gradient_rows_ = problem.classes * centers;
   gradient_is_of_subset_ = call.subset != nullptr;
 }
 

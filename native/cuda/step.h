@@ -7,9 +7,15 @@
 
 namespace cosface::cuda {
 
+// Elements of problem.bias, if there is one, and of d_bias.
+inline int64_t bias_count(const cosface_margin_softmax_problem& problem,
+                          const cosface_margin_softmax_options& options) {
+  return options.form == COSFACE_FORM_BINARY ? 1 : problem.classes;
+}
+
 // A problem whose arrays are device memory. `problem.classes` is the count of `class_ids` where there are any: row c
-// of the weights is then row class_ids[c] of problem.weights, d_weights has a row for each c, and labels and
-// predictions are positions in the list.
+// of the weights is then row class_ids[c] of problem.weights (K rows from row K class_ids[c] on, with sub-centers),
+// d_weights has a row for each c, bias and d_bias an element, and labels and predictions are positions in the list.
 struct device_problem {
   cosface_margin_softmax_problem problem;
   const int32_t* class_ids;  // device memory, rising; null: all classes

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "cosface/sample_margins.h"
 #include "cpu/check.h"
 
 namespace cosface::cuda {
@@ -31,13 +30,19 @@ const T* pointer_or_null(const std::vector<T>& values) {
 void throw_sample_fault(queue& queue, const cosface_margin_softmax_problem& p,
                         const cosface_margin_softmax_options& options) {
   const std::vector<int32_t> labels = copy_to_host(queue, p.labels, p.batch);
-  const std::vector<float> weights = copy_to_host(queue, p.sample_weights, p.batch);
-  const std::vector<float> margins = copy_to_host(queue, own_margin(p), p.batch);
-  const std::vector<float> gradient = copy_to_host(queue, p.loss_gradient, p.batch);
+  const std::vector<float> weights = copy_to_host(queue, p.sample_weights, p.batch),
+                           m1 = copy_to_host(queue, p.sample_m1, p.batch),
+                           m2 = copy_to_host(queue, p.sample_m2, p.batch),
+                           m3 = copy_to_host(queue, p.sample_m3, p.batch),
+                           gradient = copy_to_host(queue, p.loss_gradient, p.batch),
+                           bias = copy_to_host(queue, p.bias, bias_count(p, options));
   cosface_margin_softmax_problem host = p;
   host.sample_weights = pointer_or_null(weights);
-  sample_margin(host, own_margin_term(p)) = pointer_or_null(margins);
+  host.sample_m1 = pointer_or_null(m1);
+  host.sample_m2 = pointer_or_null(m2);
+  host.sample_m3 = pointer_or_null(m3);
   host.loss_gradient = pointer_or_null(gradient);
+  host.bias = pointer_or_null(bias);
   cosface_error error{};
   if (check_samples(host, options, labels.data(), &error) != COSFACE_OK) throw_error(error);
 }
@@ -53,12 +58,15 @@ void throw_row_fault(queue& queue, const char* argument, const float* matrix, in
 void throw_faults(queue& queue, const first_faults& faults, const device_problem& problem,
                   const cosface_margin_softmax_options& options) {
   const cosface_margin_softmax_problem& p = problem.problem;
-  for (const uint32_t fault : {faults.label, faults.sample_weight, faults.sample_margin, faults.loss_gradient})
+  for (const uint32_t fault :
+       {faults.label, faults.sample_weight, faults.sample_margin, faults.loss_gradient, faults.bias})
     if (fault != no_fault) throw_sample_fault(queue, p, options);
   if (faults.embedding != no_fault) throw_row_fault(queue, "embeddings", p.embeddings, faults.embedding, p.dim);
   if (faults.weight == no_fault) return;
   int64_t row = faults.weight;
-  if (problem.class_ids != nullptr) row = copy_to_host(queue, problem.class_ids + row, 1)[0];
+  const int64_t centers = options.sub_centers;
+  if (problem.class_ids != nullptr)
+    row = copy_to_host(queue, problem.class_ids + row / centers, 1)[0] * centers + row % centers;
   throw_row_fault(queue, "weights", p.weights, row, p.dim);
 }
 

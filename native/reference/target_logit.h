@@ -2,15 +2,9 @@
 #pragma once
 
 #include "cosface/margin_softmax.h"
-#include "reference/margin_formula.h"
+#include "reference/target_formula.h"
 
 namespace cosface {
-
-struct target_logit {
-  double value;  // M
-  double slope;  // dM / d cos; with the gradient DETACHED what stands in its place
-  margins by;    // dM by each margin; of a circle, V of the other classes apart
-};
 
 // `cosine` may stray from [-1, 1] by rounding; it is clamped. Where m1 = 1 and m2 = 0 the cosine itself is taken, with
 // slope 1; elsewhere sin t in the slope is bounded as COSFACE_ANGLE_EPSILON says.

@@ -15,7 +15,8 @@ namespace cosface::test {
 struct kernel_results {
   cosface_status status = COSFACE_OK;
   cosface_error error{};
-  std::vector<float> loss, target_cosine, d_embeddings, d_weights;
+  std::vector<float> loss, target_cosine, d_embeddings, d_weights, d_bias;
+  std::vector<float> d_sample_weights, d_sample_m1, d_sample_m2, d_sample_m3;
   std::vector<int32_t> prediction;
   double reduced_loss = std::numeric_limits<double>::quiet_NaN();
   int64_t counted = -1, zero_embeddings = -1, zero_weights = -1;
@@ -69,6 +70,11 @@ inline std::string first_difference(const kernel_results& a, const kernel_result
   if (!same_bits(a.prediction, b.prediction)) return "prediction";
   if (!same_bits(a.d_embeddings, b.d_embeddings)) return "d_embeddings";
   if (!same_bits(a.d_weights, b.d_weights)) return "d_weights";
+  if (!same_bits(a.d_bias, b.d_bias)) return "d_bias";
+  if (!same_bits(a.d_sample_weights, b.d_sample_weights)) return "d_sample_weights";
+  if (!same_bits(a.d_sample_m1, b.d_sample_m1)) return "d_sample_m1";
+  if (!same_bits(a.d_sample_m2, b.d_sample_m2)) return "d_sample_m2";
+  if (!same_bits(a.d_sample_m3, b.d_sample_m3)) return "d_sample_m3";
   if (std::memcmp(&a.reduced_loss, &b.reduced_loss, sizeof(double)) != 0) return "reduced_loss";
   if (a.counted != b.counted) return "counted";
   return "";

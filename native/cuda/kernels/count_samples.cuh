@@ -21,8 +21,12 @@ __device__ inline void check_value(const float* values, int64_t i, uint32_t* fir
   if (values != nullptr && !isfinite(values[i])) atomicMin(first_fault, static_cast<uint32_t>(i));
 }
 
-__device__ inline bool margin_in_range(const count_samples_params& p, float margin) {
-  return (p.margin_above_least ? margin > p.least_margin : margin >= p.least_margin) && margin <= p.largest_margin;
+__device__ inline void check_margin(const count_samples_params& p, int number, int64_t i) {
+  if (p.margins.values[number] == nullptr) return;
+  const float margin = p.margins.values[number][i];
+  const margin_bounds& bounds = p.bounds[number];
+  if ((bounds.above_least ? margin > bounds.least : margin >= bounds.least) && margin <= bounds.largest) return;
+  atomicMin(&p.faults->sample_margin, static_cast<uint32_t>(i));
 }
 
 }  // namespace cosface::cuda
@@ -36,8 +40,7 @@ extern "C" __global__ void __launch_bounds__(128) cosface_count_samples(cosface:
   if (!ignored && (label < 0 || label >= p.classes)) atomicMin(&p.faults->label, static_cast<uint32_t>(i));
   check_value(p.sample_weights, i, &p.faults->sample_weight);
   check_value(p.loss_gradient, i, &p.faults->loss_gradient);
-  if (p.sample_margins != nullptr && !margin_in_range(p, p.sample_margins[i]))
-    atomicMin(&p.faults->sample_margin, static_cast<uint32_t>(i));
+  for (int number = 0; number < 3; number++) check_margin(p, number, i);
   const float weight = p.sample_weights == nullptr ? 1.0f : p.sample_weights[i];
   if (ignored || weight == 0) return;
   atomicAdd(&p.report->counted, 1u);

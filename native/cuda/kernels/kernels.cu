@@ -1,5 +1,6 @@
 // The device code: every kernel of kernel_list.h.
 #include "cuda/kernels/add_losses.cuh"
+#include "cuda/kernels/bend_scores.cuh"
 #include "cuda/kernels/count_samples.cuh"
 #include "cuda/kernels/exact_sums.cuh"
 #include "cuda/kernels/finish_classes.cuh"
@@ -14,3 +15,5 @@
 #include "cuda/kernels/prepare_classes.cuh"
 #include "cuda/kernels/prepare_rows.cuh"
 #include "cuda/kernels/sgd_update.cuh"
+#include "cuda/kernels/sum_bias.cuh"
+#include "cuda/kernels/sum_rows.cuh"

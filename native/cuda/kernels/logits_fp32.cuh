@@ -3,7 +3,7 @@
 //   in       class_units [padded count, padded D] w^; row_units [padded N, padded D] s log2(e) x^; shifts [padded N]
 //   out      of each tile of 128 classes and each row: sum of exponentials, largest logit of a negative and the lowest
 //            class that has it; target_seen; the exponentials [class][sample], 0 for the target and the padding.
-//            With the aim row_maxima only the largest logits
+//            With the aim row_maxima only the largest logits, with scores only the products as they are
 //   passes   grid: padded N / 64 x class tiles; a block forms 128 x 64 logits, keeps them in shared memory, goes down
 //            the classes with four threads a row, and writes them out by rows
 //   range    2^(logit + shift) with the shift of docs/math.md section 2: at most 2^124 in sum, never all vanishing
@@ -106,6 +106,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) cosface_logits_fp32(cosface
     for (int c = 0; c < thread_columns; c++)
       shared.logits.tile[logit_product::row_of(r)][logit_product::column_of(c)] = product.sums[r][c];
   BLOCK_BARRIER();
+  if (p.aim == logit_aim::scores) return write_exponentials(p, shared, first_class, first_row);
   const int column = static_cast<int>(threadIdx.x) % product_columns;
   shared.logits.summaries[threadIdx.x / product_columns][column] =
       summarise_quarter(p, shared, first_class, first_row + column);

@@ -1,4 +1,5 @@
-// A gradient by a unit vector, turned into one by the vector: (g - (g . v) v / |v|^2) / |v|. By a warp.
+// A gradient by a unit vector, turned into one by the vector: (g - (g . v) v / |v|^2) / |v|; g itself for a vector that
+// is taken as it is. By a warp.
 //
 // `sum(d)` gives g's feature d; it is formed twice rather than kept, so that D has no limit here.
 #pragma once
@@ -15,10 +16,11 @@ struct projection {
   double along_over_squared;  // (g . v) / |v|^2
   double inverse_norm;
   double squared_across;  // |g - (g . v) v / |v|^2|^2
+  bool turns;             // else the gradient is 0
 };
 
 template <class function>
-__device__ projection measure_projection(const float* v, int64_t dim, const function& sum) {
+__device__ projection measure_projection(const float* v, int64_t dim, bool normalised, const function& sum) {
   double along = 0, squared = 0, squared_sum = 0;
   for (int64_t d = lane_of_thread(); d < dim; d += warp_size) {
     const double g = sum(d);
@@ -29,17 +31,17 @@ __device__ projection measure_projection(const float* v, int64_t dim, const func
   along = warp_sum(along);
   squared = warp_sum(squared);
   squared_sum = warp_sum(squared_sum);
+  if (!normalised) return {0, 1, squared_sum, true};
   const double inverse_norm = inverse_of_norm(squared);
-  if (inverse_norm == 0) return {0, 0, 0};
-  return {along / squared, inverse_norm, squared_sum - along * along / squared};
+  if (inverse_norm == 0) return {0, 0, 0, false};
+  // A zero row has no direction, and nothing can turn on a line: there the gradient is 0, whatever rounding says.
+  return {along / squared, inverse_norm, squared_sum - along * along / squared, dim > 1};
 }
 
-// A zero row has no direction, and nothing can turn on a line: there the gradient is 0, whatever rounding says.
 template <class function>
 __device__ void write_projected(float* out, const float* v, int64_t dim, const projection& onto, const function& sum) {
-  const bool turns = dim > 1 && onto.inverse_norm != 0;
   for (int64_t d = lane_of_thread(); d < dim; d += warp_size)
-    out[d] = turns ? static_cast<float>((sum(d) - onto.along_over_squared * v[d]) * onto.inverse_norm) : 0.0f;
+    out[d] = onto.turns ? static_cast<float>((sum(d) - onto.along_over_squared * v[d]) * onto.inverse_norm) : 0.0f;
 }
 
 template <class function>

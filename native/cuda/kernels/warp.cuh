@@ -25,14 +25,34 @@ __device__ inline double warp_sum(double value) {
   return value;
 }
 
-__device__ inline const float* row(const matrix_rows& m, int64_t r, int64_t dim) {
-  return m.data + (m.ids == nullptr ? r : static_cast<int64_t>(m.ids[r])) * dim;
-}
-
 // 1 / |v|, and 0 for a zero row.
 __device__ inline double inverse_of_norm(double squared) {
   const double norm = sqrt(squared);
   return norm < COSFACE_ZERO_NORM ? 0 : 1 / norm;
 }
+
+__device__ inline int64_t place_of_row(const matrix_rows& m, int64_t r) {
+  if (m.ids == nullptr) return r;
+  if (m.centers == 1) return m.ids[r];
+  return static_cast<int64_t>(m.ids[r / m.centers]) * m.centers + r % m.centers;
+}
+
+__device__ inline const float* row(const matrix_rows& m, int64_t r, int64_t dim) {
+  return m.data + place_of_row(m, r) * dim;
+}
+
+struct row_lengths {
+  double inverse_norm;  // 1 / |v|, and 0 for a zero row
+  double factor;        // of v as the products see it: 1 / |v|, or 1 where it is not normalised
+  double length;        // |v| where it is not normalised, else 1
+};
+
+__device__ inline row_lengths lengths_of_row(bool normalised, double squared) {
+  const double inverse = inverse_of_norm(squared);
+  return {inverse, normalised ? inverse : 1, normalised ? 1 : sqrt(squared)};
+}
+
+// Without a division where there are no sub-centers.
+__device__ inline int64_t class_of_row(const matrix_rows& m, int64_t r) { return m.centers == 1 ? r : r / m.centers; }
 
 }  // namespace cosface::cuda

@@ -28,6 +28,7 @@ struct device_call {
   int64_t shared_bytes = hopper_shared_bytes;
   int multiprocessors = 1;                          // few parts of dx, and so long sweeps
   const std::vector<int32_t>* class_ids = nullptr;  // then data.shape.classes is their count
+  std::vector<float> own_margins[3] = {};           // of each sample, beside that of data; empty: the common ones
 };
 
 class opened_device {
@@ -55,7 +56,8 @@ inline step_plan plan_of(const device_call& call) {
   properties.multiprocessors = call.multiprocessors;
   properties.memory_bytes = int64_t{16} << 30;
   const auto& shape = call.data.shape;
-  return choose_step_plan({shape.batch, shape.classes, shape.dim, call.gradients}, call.options, properties);
+  return choose_step_plan({shape.batch, shape.classes, shape.dim, call.gradients, !call.data.bias.empty()},
+                          call.options, properties);
 }
 
 // A copy of a vector on the device; null for an empty one.
@@ -82,17 +84,28 @@ struct device_outputs {
         target_cosine(host.target_cosine),
         d_embeddings(host.d_embeddings),
         d_weights(host.d_weights),
+        d_bias(host.d_bias),
+        d_sample_weights(host.d_sample_weights),
+        d_sample_m1(host.d_sample_m1),
+        d_sample_m2(host.d_sample_m2),
+        d_sample_m3(host.d_sample_m3),
         prediction(host.prediction) {}
   void copy_back(kernel_results& host) const {
     loss.copy_back(host.loss);
     target_cosine.copy_back(host.target_cosine);
     d_embeddings.copy_back(host.d_embeddings);
     d_weights.copy_back(host.d_weights);
+    d_bias.copy_back(host.d_bias);
+    d_sample_weights.copy_back(host.d_sample_weights);
+    d_sample_m1.copy_back(host.d_sample_m1);
+    d_sample_m2.copy_back(host.d_sample_m2);
+    d_sample_m3.copy_back(host.d_sample_m3);
     prediction.copy_back(host.prediction);
     shared_device().work().synchronize();
   }
 
-  device_array<float> loss, target_cosine, d_embeddings, d_weights;
+  device_array<float> loss, target_cosine, d_embeddings, d_weights, d_bias;
+  device_array<float> d_sample_weights, d_sample_m1, d_sample_m2, d_sample_m3;
   device_array<int32_t> prediction;
 };
 
@@ -104,7 +117,11 @@ inline kernel_results empty_results(const device_call& call) {
   out.target_cosine.assign(shape.batch, nan);
   out.prediction.assign(shape.batch, -7);
   if (call.gradients && call.d_embeddings) out.d_embeddings.assign(shape.batch * shape.dim, nan);
-  if (call.gradients) out.d_weights.assign(shape.classes * shape.dim, nan);
+  for (std::vector<float>* by : {&out.d_sample_weights, &out.d_sample_m1, &out.d_sample_m2, &out.d_sample_m3})
+    by->assign(shape.batch, nan);
+  if (!call.gradients) return out;
+  out.d_weights.assign(shape.classes * call.options.sub_centers * shape.dim, nan);
+  out.d_bias.assign(call.data.bias.size(), nan);
   return out;
 }
 
@@ -114,6 +131,7 @@ inline kernel_results run_on_device(const device_call& call) {
   try {
     const problem_data& d = call.data;
     const device_array<float> x(d.embeddings), w(d.weights), weights(d.sample_weights), margins(d.sample_margins),
+        m1(call.own_margins[0]), m2(call.own_margins[1]), m3(call.own_margins[2]), bias(d.bias),
         gradient(d.loss_gradient);
     const device_array<int32_t> labels(d.labels),
         ids(call.class_ids == nullptr ? std::vector<int32_t>() : *call.class_ids);
@@ -124,6 +142,11 @@ inline kernel_results run_on_device(const device_call& call) {
     results.prediction = outputs.prediction.data();
     results.d_embeddings = outputs.d_embeddings.data();
     results.d_weights = outputs.d_weights.data();
+    results.d_bias = outputs.d_bias.data();
+    results.d_sample_weights = outputs.d_sample_weights.data();
+    results.d_sample_m1 = outputs.d_sample_m1.data();
+    results.d_sample_m2 = outputs.d_sample_m2.data();
+    results.d_sample_m3 = outputs.d_sample_m3.data();
     cosface_margin_softmax_problem on_device{};
     on_device.batch = d.shape.batch;
     on_device.classes = d.shape.classes;
@@ -132,7 +155,11 @@ inline kernel_results run_on_device(const device_call& call) {
     on_device.weights = w.data();
     on_device.labels = labels.data();
     on_device.sample_weights = weights.data();
-    sample_margin(on_device, d.sample_margin_term) = margins.data();
+    on_device.sample_m1 = m1.data();
+    on_device.sample_m2 = m2.data();
+    on_device.sample_m3 = m3.data();
+    if (margins.data() != nullptr) sample_margin(on_device, d.sample_margin_term) = margins.data();
+    on_device.bias = bias.data();
     on_device.loss_gradient = gradient.data();
     const device_problem problem{on_device, ids.data()};
     const step_plan plan = plan_of(call);

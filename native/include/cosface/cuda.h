@@ -9,6 +9,8 @@
  * device go one after the other. Nothing throws. What the C ABI of margin_softmax.h says of problem, options and
  * results holds here too, but for:
  *   - options.isa and options.threads mean nothing here; gradients leave out nothing, whatever gradient_tolerance is;
+ *   - precision bf16 is a permission that is taken where other classes' scores are cosines as they are (no curve, hard
+ *     negatives, filter, sub-centers, bias, lengths that are kept, or binary form), and fp32 elsewhere;
  *   - options.workspace_bytes is device memory beyond inputs and outputs, 0 a size that suits the shape and the device;
  *   - the result is the same bits on every run on one kind of device, and differs in the last bits from the CPU's.
  */
@@ -41,11 +43,12 @@ typedef struct cosface_cuda_device_info {
   char architectures[128]; /* of the kernels, for people */
 } cosface_cuda_device_info;
 
-/* A part of the classes: row c of the problem's weights is row ids[c] of the array, classes is their count, and
- * d_weights has one row for each. Labels and predictions are positions in the list. */
+/* A part of the classes: row c of the problem's weights is row ids[c] of the array (rows K ids[c] on, with
+ * sub-centers), classes is their count, and d_weights has one row (K rows) for each, bias and d_bias one element.
+ * Labels and predictions are positions in the list. */
 typedef struct cosface_cuda_class_subset {
   const int32_t* ids; /* [count], rising; on the same side (host or device) as the problem's arrays */
-  int64_t total;      /* rows of the weights */
+  int64_t total;      /* classes of the weights */
 } cosface_cuda_class_subset;
 
 typedef struct cosface_cuda_call {
@@ -93,7 +96,8 @@ typedef struct cosface_cuda_library {
   /* Arrays of the host, copied to the device and back. */
   cosface_status (*margin_softmax)(int32_t ordinal, const cosface_cuda_call* call, cosface_error* error);
 
-  /* Bytes of workspace of a call with these dimensions and options. */
+  /* Bytes of workspace of a call with these dimensions and options. Of the problem's pointers only `bias` matters: NULL
+   * where there is none and no d_bias is wanted. */
   cosface_status (*needed_workspace)(int32_t ordinal, const cosface_margin_softmax_problem* problem,
                                      const cosface_margin_softmax_options* options, int32_t gradients, int64_t* bytes,
                                      cosface_error* error);
@@ -110,11 +114,12 @@ typedef struct cosface_cuda_library {
   cosface_status (*copy_to_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
   cosface_status (*copy_from_device)(int32_t ordinal, void* to, const void* from, int64_t bytes, cosface_error* error);
 
-  /* `weights` [classes, dim] on the host; may be NULL: zeros. */
+  /* `weights` [classes, dim] on the host; may be NULL: zeros. With sub-centers `classes` counts rows, C K. */
   cosface_status (*create_resident)(int32_t ordinal, int64_t classes, int64_t dim, const float* weights,
                                     cosface_cuda_resident** resident, cosface_error* error);
   /* As margin_softmax, with the resident weights: problem->weights and results->d_weights are NULL. The gradient of the
-   * weights is kept where `gradients` is not 0, whether or not results->d_embeddings is wanted. */
+   * weights is kept where `gradients` is not 0, whether or not results->d_embeddings is wanted. No subset with
+   * sub-centers. */
   cosface_status (*run_resident)(cosface_cuda_resident* resident, const cosface_cuda_call* call, int32_t gradients,
                                  cosface_error* error);
   /* Applies the gradient of the last step to the rows that it has. */
