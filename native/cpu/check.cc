@@ -192,7 +192,7 @@ cosface_status check_buffers(const cosface_margin_softmax_problem& p, const cosf
     return fill_error(
         error, COSFACE_ERROR_OPTION, "reduction", -1,
         "reduction must be none where lossGradient is given: the gradient of each sample's loss says all.");
-  if (r.d_bias != nullptr && r.d_weights == nullptr && !no_samples)
+  if (!updates && r.d_bias != nullptr && r.d_weights == nullptr && !no_samples)
     return fill_error(error, COSFACE_ERROR_SHAPE, "dBias", -1,
                       "dBias is produced with dEmbeddings and dWeights: give all three or leave it out.");
   return COSFACE_OK;
@@ -230,10 +230,10 @@ cosface_status label_not_sampled(int64_t index, int32_t label, cosface_error* er
       static_cast<long long>(index), label);
 }
 
-cosface_status find_not_finite(const cosface_margin_softmax_problem& p, const int32_t* class_ids,
-                               cosface_error* error) {
+cosface_status find_not_finite(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
+                               const int32_t* class_ids, cosface_error* error) {
   if (auto s = find_in_matrix("embeddings", p.embeddings, p.batch, p.dim, error)) return s;
-  if (class_ids == nullptr) return find_in_matrix("weights", p.weights, p.classes, p.dim, error);
+  if (class_ids == nullptr) return find_in_matrix("weights", p.weights, p.classes * o.sub_centers, p.dim, error);
   for (int64_t k = 0; k < p.class_count; k++)
     if (auto s = find_in_row("weights", p.weights + class_ids[k] * p.dim, class_ids[k], p.dim, error)) return s;
   return COSFACE_OK;

@@ -22,9 +22,6 @@ cosface_status check_family(const cosface_margin_softmax_options& options, cosfa
 // What needs both: the rows of w, and the bias.
 cosface_status check_classes(const cosface_margin_softmax_problem& problem,
                              const cosface_margin_softmax_options& options, cosface_error* error);
-// Refuses what the CPU kernels do not compute.
-cosface_status check_fused(const cosface_margin_softmax_problem& problem, const cosface_margin_softmax_options& options,
-                           const cosface_margin_softmax_results& results, cosface_error* error);
 
 // Pointers, labels, sample weights, margins and upstream gradient; O(N). `labels` is the copy that
 // the run will use, so that nobody can change a label between this check and its use.
@@ -55,7 +52,8 @@ cosface_status find_in_row(const char* argument, const float* values, int64_t ro
 
 // Names the first NaN or Inf of the embeddings, else of the rows of the weights that take part; COSFACE_OK where there
 // is none. `class_ids` is the run's copy; null: all rows.
-cosface_status find_not_finite(const cosface_margin_softmax_problem& problem, const int32_t* class_ids,
+cosface_status find_not_finite(const cosface_margin_softmax_problem& problem,
+                               const cosface_margin_softmax_options& options, const int32_t* class_ids,
                                cosface_error* error);
 
 }  // namespace cosface

@@ -1,7 +1,6 @@
 // The options beyond the margins: their ranges, and which go together.
 #include <cmath>
 
-#include "cosface/sample_margins.h"
 #include "cpu/check.h"
 #include "reference/negative_logit.h"
 
@@ -95,32 +94,6 @@ cosface_status check_combinations(const cosface_margin_softmax_options& o, cosfa
   return COSFACE_OK;
 }
 
-// The name of what goes beyond margins on unit rows; null where nothing does.
-const char* beyond_margins(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                           const cosface_margin_softmax_results& r) {
-  const struct {
-    const char* name;
-    bool on;
-  } options[] = {{"fallback", o.fallback != COSFACE_FALLBACK_CONTINUOUS},
-                 {"annealing", o.annealing != 0},
-                 {"normalizeEmbeddings", !o.normalize_embeddings},
-                 {"normalizeWeights", !o.normalize_weights},
-                 {"labelSmoothing", o.label_smoothing != 0},
-                 {"interclassFilter", filters_classes(o)},
-                 {"negatives", o.negatives != COSFACE_NEGATIVES_PLAIN},
-                 {"subCenters", o.sub_centers != 1},
-                 {"curve", o.curve != COSFACE_CURVE_COSINE},
-                 {"form", o.form != COSFACE_FORM_SOFTMAX},
-                 {"bias", p.bias != nullptr},
-                 {"sampleMargins", (p.sample_m1 != nullptr) + (p.sample_m2 != nullptr) + (p.sample_m3 != nullptr) > 1},
-                 {"dBias", r.d_bias != nullptr},
-                 {"dSampleWeights", r.d_sample_weights != nullptr},
-                 {"dSampleMargins", r.d_sample_m1 != nullptr || r.d_sample_m2 != nullptr || r.d_sample_m3 != nullptr}};
-  for (const auto& option : options)
-    if (option.on) return option.name;
-  return nullptr;
-}
-
 }  // namespace
 
 cosface_status check_family(const cosface_margin_softmax_options& o, cosface_error* error) {
@@ -141,18 +114,6 @@ cosface_status check_classes(const cosface_margin_softmax_problem& p, const cosf
   if (bias_of_classes && !has_plain_negatives(o))
     return unsupported("bias", o.curve == COSFACE_CURVE_COSINE ? "negatives" : "curve", error);
   return COSFACE_OK;
-}
-
-cosface_status check_fused(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o,
-                           const cosface_margin_softmax_results& r, cosface_error* error) {
-  cosface_margin_softmax_problem rest = p;
-  rest.sample_m1 = rest.sample_m2 = nullptr;
-  cosface_margin_softmax_options other = o;
-  other.fallback = COSFACE_FALLBACK_CONTINUOUS;
-  other.annealing = 0;
-  const char* name = beyond_margins(rest, other, r);
-  if (name == nullptr) return COSFACE_OK;
-  return fill_error(error, COSFACE_ERROR_UNSUPPORTED, name, -1, "%s: no fused kernel for it yet.", name);
 }
 
 }  // namespace cosface

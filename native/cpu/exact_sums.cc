@@ -21,27 +21,27 @@ bool job::shortened(double squared_length, double squared_sum, double along, dou
 
 void job::sum_negatives_of_row_exactly(int64_t i, double* unit_row, double* sum) const {
   const row_state& row = rows()[i];
-  const double shift = at<float>(layout_.shift)[i];
   load_unit_row(row, unit_row);
   std::fill_n(sum, p_.dim, 0.0);
-  for (int64_t c = 0; c < shape_.classes; c++) {
-    const double length = norm(c);
-    if (length < COSFACE_ZERO_NORM || (c == row.label && !row.ignored)) continue;
-    const double e = std::exp2(base2_scale_ * (k_.dot(unit_row, weight(c), p_.dim) / length) + shift);
-    k_.add_scaled(sum, weight(c), e * row.negative_factor / length, p_.dim);
+  for (int64_t first = 0; first < shape_.classes; first += o_.sub_centers) {
+    if (class_of(first) == row.label && !row.ignored) continue;
+    double score = 0;
+    const int64_t c = nearest_of(row, unit_row, first, score);
+    const double weight_of = exact_negative_of(i, score, c).weight * row.negative_factor;
+    k_.add_scaled(sum, weight(c), weight_of * class_factor(norm(c)), p_.dim);
   }
 }
 
-void job::sum_negatives_of_class_exactly(int64_t c, double* unit_class, double* sum) const {
-  std::fill_n(unit_class, p_.dim, 0.0);
-  k_.add_scaled(unit_class, weight(c), 1 / norm(c), p_.dim);
+void job::sum_negatives_of_class_exactly(int64_t c, double* unit_row, double* sum) const {
   std::fill_n(sum, p_.dim, 0.0);
   for (int64_t i = 0; i < block_.count; i++) {
     const row_state& row = rows()[i];
-    if (row.ignored || row.label == c) continue;
-    const double cosine = k_.dot(unit_class, embedding(row), p_.dim) * row.inverse_norm;
-    const double e = std::exp2(base2_scale_ * cosine + at<float>(layout_.shift)[i]);
-    k_.add_scaled(sum, embedding(row), e * row.negative_factor * row.inverse_norm, p_.dim);
+    if (row.ignored || row.label == class_of(c)) continue;
+    load_unit_row(row, unit_row);
+    double score = 0;
+    if (nearest_of(row, unit_row, class_of(c) * o_.sub_centers, score) != c) continue;
+    const double weight_of = exact_negative_of(i, score, c).weight * row.negative_factor;
+    k_.add_scaled(sum, embedding(row), weight_of * row_factor(row), p_.dim);
   }
 }
 

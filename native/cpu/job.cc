@@ -42,7 +42,9 @@ job::job(const cosface_margin_softmax_problem& problem, const cosface_margin_sof
 cosface_status job::run(cosface_error* error) {
   if (auto status = take_samples(error)) return status;
   weigh_samples();
+  for (int64_t c = 0; shape_.bias && c < p_.classes; c++) bias_sum_ += p_.bias[c];
   if (shape_.gradients && p_.batch == 0) finish_without_samples();
+  if (results_.d_bias) std::fill_n(results_.d_bias, binary() ? 1 : p_.classes, 0.0f);
   results_.reduced_loss = 0;
 
   if (shape_.gradients && !gradients_in_fp32()) std::fill_n(at<float>(layout_.zeros), layout_.padded_dim, 0.0f);
@@ -53,8 +55,14 @@ cosface_status job::run(cosface_error* error) {
   thread_team team(plan_.threads);
   for (int64_t first = 0; first < p_.batch; first += plan_.row_block) {
     run_row_block(team, {first, std::min(plan_.row_block, p_.batch - first)});
-    if (not_finite_) return find_not_finite(p_, class_ids_, error);
+    if (not_finite_) return find_not_finite(p_, o_, class_ids_, error);
+    if (too_large_ >= 0)
+      return fill_error(error, COSFACE_ERROR_OPTION, "scale", -1,
+                        "sample %lld has logits beyond 1e18, which single precision cannot tell apart. Shorten its row "
+                        "of embeddings, the rows of weights or the bias, or normalise the rows.",
+                        static_cast<long long>(too_large_));
   }
+  if (binary() && results_.d_bias) *results_.d_bias = static_cast<float>(d_bias_);
   if (o_.reduction == COSFACE_REDUCTION_MEAN) results_.reduced_loss *= share_;
   results_.zero_embeddings = zero_embeddings_;
   results_.zero_weights = zero_weights_;
@@ -104,10 +112,20 @@ void job::run_row_block(thread_team& team, row_range block) {
   prepare_rows(team);
   if (not_finite_) return;
   const int64_t groups = (block.count + plan_.row_group - 1) / plan_.row_group;
-  team.for_each(groups * layout_.slabs,
-                [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::exponentials); });
+  const auto whole_pass_1 = [&] {
+    team.for_each(groups * layout_.slabs,
+                  [this](int32_t worker, int64_t task) { pass_1(worker, task, pass_1_aim::exponentials); });
+  };
+  shifted_again_ = false;
+  whole_pass_1();
   norms_known_ = plan_.keep_norms;
   if (not_finite_) return;
+  if (plan_.row_shift == 2 && shift_rows_again()) {
+    shifted_again_ = true;
+    whole_pass_1();
+  }
+  if (too_large_ >= 0) return;
+  if (shape_.smoothed && block.first == 0) finish_class_sums();
   team.for_each(panels(block.count), [this](int32_t worker, int64_t panel) {
     const int64_t first = panel * k_.tile_columns, end = std::min(first + k_.tile_columns, block_.count);
     for (int64_t i = first; i < end; i++) finish_row(worker, i);
@@ -116,6 +134,7 @@ void job::run_row_block(thread_team& team, row_range block) {
   add_losses();
   if (!shape_.gradients) return;
   sort_labels();
+  if (shape_.smoothed) sum_batch();
   const int64_t task_classes = plan_.class_block * plan_.blocks_per_task;
   team.for_each((shape_.classes + task_classes - 1) / task_classes, [this, task_classes](int32_t worker, int64_t task) {
     const int64_t end = std::min((task + 1) * task_classes, shape_.classes);
@@ -128,7 +147,10 @@ void job::run_row_block(thread_team& team, row_range block) {
 void job::add_losses() {
   int32_t* row_of = at<int32_t>(layout_.label_order);
   for (int64_t i = 0; i < block_.count; i++) row_of[rows()[i].sample - block_.first] = static_cast<int32_t>(i);
-  for (int64_t i = 0; i < block_.count; i++) results_.reduced_loss += rows()[row_of[i]].weighted_loss;
+  for (int64_t i = 0; i < block_.count; i++) {
+    results_.reduced_loss += rows()[row_of[i]].weighted_loss;
+    d_bias_ += rows()[row_of[i]].d_bias;
+  }
 }
 
 // Of rows that lie apart, the processor's own prefetching is as good.
@@ -150,6 +172,16 @@ double job::norm(int64_t c) const {
 double job::cosine(const double* unit_row, int64_t c) const {
   const double length = norm(c);
   return length < COSFACE_ZERO_NORM ? 0 : std::clamp(k_.dot(unit_row, weight(c), p_.dim) / length, -1.0, 1.0);
+}
+
+double job::score(const row_state& row, const double* unit_row, int64_t c) const {
+  return cosine(unit_row, c) * row.length * (o_.normalize_weights ? 1 : norm(c));
+}
+
+// Of a row of w with this norm.
+double job::class_factor(double length) const {
+  if (!o_.normalize_weights) return 1;
+  return length < COSFACE_ZERO_NORM ? 0 : 1 / length;
 }
 
 void job::load_unit_row(const row_state& row, double* unit_row) const {

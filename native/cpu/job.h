@@ -3,22 +3,28 @@
 // Classes lie on the broadcast axis and samples or features on the vector axis, so that the
 // exponentials, stored [class][sample], serve as an operand of both gradient products as they are:
 //
-//   logits   R[c, i]  = sum_d w^[c, d] xT[d, i]    xT = s log2(e) x^, packed once a row block
+//   logits   R[c, i]  = sum_d w^[c, d] xT[d, i]    xT = s log2(e) x^, packed once a row block; rows as they are where
+//                                                  their lengths take part, here and below
 //            E[c, i]  = 2^(R[c, i] + shift_i), 0 where c = y_i
 //   dx       G[i, d] += sum_c E[c, i] w^[c, d]
 //   dw       H[c, d]  = sum_i E[c, i] (f_i x^[i, d]),   f_i = upstream_i s / Z_i
+//
+// With a rule for the negatives (negative_rule.h) E carries the slope of their curve too. Of K sub-centres the losers
+// leave the softmax before the exponential; classes are then rows of w, and each row of w is called a class here.
 //
 // The target never enters the products: its loss and both its gradient terms are added in double,
 // which keeps confident rows exact (docs/math.md derives this, and the projections that follow).
 //
 // A row block goes through the phases of plan.h; each has a file: prepare_rows.cc, pass_1.cc,
-// finish_rows.cc, pass_2.cc. exact_sums.cc forms in double the few sums that fp32 is not good enough for.
+// finish_rows.cc, pass_2.cc. exact_sums.cc forms in double the few sums that fp32 is not good enough for; negatives.cc
+// has what the family makes of negatives, label_smoothing.cc and bias.cc what is one term for all classes.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 
 #include "cosface/margin_softmax.h"
 #include "cpu/plan.h"
@@ -70,6 +76,11 @@ class prefetch_queue {
   int count_ = 0, at_ = 0;
 };
 
+// A negative in double: what it adds to the row's sum, and its weight in the gradient by its score.
+struct exact_negative {
+  double part, weight, sigmoid, slope;
+};
+
 enum class pass_1_aim {
   row_maxima,
   exponentials
@@ -95,6 +106,11 @@ class job : private workspace_view {
   // Classes are counted among those that take part; class_id is the row of w, and the class for the caller.
   int64_t class_id(int64_t c) const { return class_ids_ ? class_ids_[c] : c; }
   const float* weight(int64_t c) const { return p_.weights + class_id(c) * p_.dim; }
+  int64_t class_of(int64_t c) const { return c / o_.sub_centers; }
+  bool binary() const { return shape_.binary; }
+  // What the products see of a row is the row times this.
+  double row_factor(const row_state& row) const { return o_.normalize_embeddings ? row.inverse_norm : 1; }
+  double class_factor(double length) const;
   int64_t panels(int64_t rows) const { return (rows + k_.tile_columns - 1) / k_.tile_columns; }
   bool filters() const { return o_.gradient_tolerance > 0; }
   bool gradients_in_fp32() const { return gradient_products_.values_per_word == 1; }
@@ -108,20 +124,28 @@ class job : private workspace_view {
   void add_losses();
   double norm(int64_t c) const;
   double cosine(const double* unit_row, int64_t c) const;
+  // <x_i, w_c> as the logits have it.
+  double score(const row_state& row, const double* unit_row, int64_t c) const;
   void load_unit_row(const row_state& row, double* unit_row) const;
 
   // prepare_rows.cc
   void prepare_rows(thread_team& team);
   void prepare_row(row_state& row, int64_t sample, double* unit_row);
+  void prepare_target(row_state& row, const double* unit_row);
   void order_rows();
   void pack_panel(int32_t worker, int64_t panel);
   void find_row_shifts(thread_team& team);
+  bool shift_rows_again();
 
   // pass_1.cc
   void pass_1(int32_t worker, int64_t task, pass_1_aim aim);
   const double* norms_of(int32_t worker, class_range classes, bool first_group);
   bool reads_in_place(class_range classes, const double* norms) const;
   // Of classes of one block: the block as a whole decided, in pass 1.
+  // A row of pass 2's product times this is in the units of the gradient.
+  double product_unit(double length, bool in_place) const {
+    return in_place && o_.normalize_weights ? gradient_unit_ * length : gradient_unit_;
+  }
   bool is_in_place(class_range classes) const {
     const int64_t first = classes.first / plan_.class_block * plan_.class_block;
     return !plan_.pack_weights && reads_in_place({first, std::min(plan_.class_block, shape_.classes - first)},
@@ -134,8 +158,9 @@ class job : private workspace_view {
   logit_strip multiply_logits(int32_t worker, const class_operand& w, class_range classes, int64_t row,
                               prefetch_queue& next);
   void take_targets(float* strip, const class_operand& w, class_range classes, int64_t row);
-  void exponentiate(const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
-                    float* sums) const;
+  void exponentiate(int32_t worker, const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
+                    const strip_sums& sums) const;
+  void add_sigmoids(const float* sigmoids, double* sums) const;
   bool add_strip_sums(int64_t classes, int64_t row, const float* strip_sums, double* sums) const;
   void round_strip(const logit_strip& strip, const exponential_block& e, int64_t panel) const;
   void add_d_unit(const class_operand& w, class_range classes, row_range rows, const exponential_block& e, int64_t slab,
@@ -147,7 +172,9 @@ class job : private workspace_view {
   // finish_rows.cc
   void finish_row(int32_t worker, int64_t i);
   double sum_negatives(int64_t i, double* unit_row);
-  double seen_exponential(int64_t k, int64_t i) const;
+  void lose_softmax(row_state& row, int64_t i, double negatives);
+  void lose_binary(row_state& row, int64_t i, double negatives);
+  void write_sample(const row_state& row, int64_t i);
   int32_t predict(int64_t i) const;
   void write_d_embedding(int32_t worker, int64_t i);
   void sum_negatives_of_row(int64_t i, double* sum) const;
@@ -169,12 +196,36 @@ class job : private workspace_view {
     return optimizer_ ? of_worker<float>(worker, layout_.worker_gradient) : results_.d_weights + c * p_.dim;
   }
   void finish_without_samples();
-  void add_targets_of_class(row_range targets, double* sum) const;
+  void add_targets_of_class(row_range targets, double length, double* sum) const;
+
+  // negatives.cc
+  negative_rule rule_of(int32_t worker, int64_t row) const;
+  void write_rule_rows();
+  void load_bias(int32_t worker, class_range classes) const;
+  double bias(int64_t c) const { return p_.bias && !binary() ? p_.bias[class_of(c)] * std::numbers::log2e : 0; }
+  double bias_in_base2() const { return p_.bias ? o_.bias_sign * *p_.bias * std::numbers::log2e : 0; }
+  double binary_shift() const { return o_.negative_margin * base2_scale_ + bias_in_base2(); }
+  exact_negative seen_negative(int64_t k, int64_t i, double slope) const;
+  exact_negative exact_negative_of(int64_t i, double score, int64_t c) const;
+  exact_negative term_of(double logit, double slope) const;
+  int64_t nearest_of(const row_state& row, const double* unit_row, int64_t first, double& score) const;
+
+  // label_smoothing.cc
+  void add_class_sums(class_range classes, const double* norms, int64_t slab) const;
+  void finish_class_sums() const;
+  double smoothing_loss(const row_state& row) const;
+  void sum_batch();
+  void add_even_of_row(const row_state& row, double* sum) const;
+  void start_product(class_range classes, float* product) const;
+
+  // bias.cc
+  void write_d_bias(class_range classes, const exponential_block& e) const;
+  double sum_of_class(const exponential_block& e, int64_t c, int64_t first_class) const;
 
   // exact_sums.cc
   bool shortened(double squared_length, double squared_sum, double along, double squared_row) const;
   void sum_negatives_of_row_exactly(int64_t i, double* unit_row, double* sum) const;
-  void sum_negatives_of_class_exactly(int64_t c, double* unit_class, double* sum) const;
+  void sum_negatives_of_class_exactly(int64_t c, double* unit_row, double* sum) const;
 
   const cosface_margin_softmax_problem& p_;
   const cosface_margin_softmax_options& o_;
@@ -192,7 +243,12 @@ class job : private workspace_view {
   row_range block_{};                   // the row block in work, as samples
   bool norms_known_ = false;            // the kept norms of all classes are there
   double share_ = 1;                    // 1 / counted for the mean
+  double bias_sum_ = 0;                 // of all classes
+  double d_bias_ = 0;                   // of the binary form, so far
   double gradient_unit_ = 1;            // a power of two near the largest |upstream|, kept out of the fp32 operand
+  double squared_even_ = 0;             // label smoothing: the squared length of what every class gets of this block
+  bool shifted_again_ = false;          // pass 1 of this row block is its second
+  int64_t too_large_ = -1;              // a sample whose logits fp32 cannot hold apart
   std::atomic<bool> not_finite_{false};
   std::atomic<int64_t> zero_embeddings_{0}, zero_weights_{0};
 };
@@ -201,6 +257,8 @@ class job : private workspace_view {
 constexpr float no_logit = -1e30f;
 // In the place of the label of a sample that does not count.
 constexpr int32_t no_class = -1;
+// Times any factor that reads_in_place allows it is still below this, and every real logit above.
+constexpr float no_logit_or_less = -1e20f;
 // In the place of a corrected exponential: there is none.
 constexpr float not_corrected = -1;
 

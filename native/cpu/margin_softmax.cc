@@ -9,20 +9,29 @@
 #include "cpu/job.h"
 #include "cpu/planned_call.h"
 #include "cpu/workspace.h"
+#include "reference/negative_logit.h"
 
 namespace cosface {
 namespace {
 
 call_shape shape_of(const cosface_margin_softmax_problem& p, const cosface_margin_softmax_options& o, call_aim aim) {
   const bool sampled = p.class_ids != nullptr, gradients = aim != call_aim::loss;
+  const bool binary = o.form == COSFACE_FORM_BINARY, bias = p.bias != nullptr && !binary;
+  const int64_t classes = sampled ? p.class_count : p.classes;
   return {.batch = p.batch,
-          .classes = sampled ? p.class_count : p.classes,
+          .classes = classes * o.sub_centers,
           .dim = p.dim,
           .gradients = gradients,
           .filter = gradients && o.gradient_tolerance > 0,
           .precision = o.precision,
           .sampled = sampled,
-          .updates = aim == call_aim::updates};
+          .updates = aim == call_aim::updates,
+          .sub_centers = o.sub_centers,
+          .ruled = binary || bias || filters_classes(o) || !has_plain_negatives(o),
+          .binary = binary,
+          .smoothed = o.label_smoothing > 0 && classes > 1,
+          .unbounded = bias || !o.normalize_embeddings || !o.normalize_weights,
+          .bias = bias};
 }
 
 call_aim aim_of(bool gradients) { return gradients ? call_aim::gradients : call_aim::loss; }

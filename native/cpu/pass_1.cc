@@ -20,6 +20,11 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
   std::fill_n(sums + rows.first, padded, 0.0);
   std::fill_n(best + rows.first, padded, -std::numeric_limits<float>::infinity());
   std::fill_n(best_class + rows.first, padded, 0);
+  if (shape_.ruled) {
+    std::fill_n(at<float>(layout_.peak) + slab_rows + rows.first, padded, -std::numeric_limits<float>::infinity());
+    std::fill_n(at<int32_t>(layout_.peak_class) + slab_rows + rows.first, padded, 0);
+  }
+  if (binary()) std::fill_n(at<double>(layout_.sigmoids) + slab_rows + rows.first, padded, 0.0);
 
   const bool maxima = aim == pass_1_aim::row_maxima, gradients = shape_.gradients && !maxima;
   if (gradients && filters())  // else the first class block overwrites
@@ -32,8 +37,10 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
     prefetch_weights(next, next_first, std::clamp<int64_t>(slab_end - next_first, 0, plan_.class_block));
     const double* norms = norms_of(worker, classes, group == 0);
     const class_operand w = operand_of(worker, classes, norms, gradients);
-    if (group == 0 && block_.first == 0 && !maxima)
+    if (group == 0 && block_.first == 0 && !maxima && !shifted_again_) {
       zero_weights_ += std::count_if(norms, norms + classes.count, [](double n) { return n < COSFACE_ZERO_NORM; });
+      if (shape_.smoothed) add_class_sums(classes, norms, slab);
+    }
     const exponential_block e = block_in_pass_1(worker, classes, rows);
     for (int64_t panel = 0; panel < panels(rows.count); panel++) {
       const int64_t row = rows.first + panel * columns;
@@ -44,9 +51,12 @@ void job::pass_1(int32_t worker, int64_t task, pass_1_aim aim) {
         k_.maxima(logits);
         continue;
       }
-      float strip_sums[largest_tile_columns];
-      exponentiate(logits, row, e, panel, strip_sums);
-      const bool kept = add_strip_sums(classes.count, row, strip_sums, sums);
+      logits.peak = at<float>(layout_.peak) + slab_rows + row;
+      logits.peak_class = at<int32_t>(layout_.peak_class) + slab_rows + row;
+      float parts[largest_tile_columns], sigmoids[largest_tile_columns];
+      exponentiate(worker, logits, row, e, panel, {parts, sigmoids});
+      if (binary()) add_sigmoids(sigmoids, at<double>(layout_.sigmoids) + slab_rows + row);
+      const bool kept = add_strip_sums(classes.count, row, parts, sums);
       if (gradients && filters()) kept_panels(classes.first)[row / columns] = kept;
       if (gradients && kept) round_strip(logits, e, panel);
     }
@@ -70,6 +80,7 @@ const double* job::norms_of(int32_t worker, class_range classes, bool first_grou
 }
 
 class_operand job::operand_of(int32_t worker, class_range classes, const double* norms, bool for_dx) const {
+  if (shape_.bias) load_bias(worker, classes);
   return reads_in_place(classes, norms) ? place_classes(worker, classes, norms)
                                         : pack_classes(worker, classes, norms, for_dx);
 }
@@ -78,11 +89,13 @@ class_operand job::operand_of(int32_t worker, class_range classes, const double*
 // a zero row: its factor 0 would make the no_logit of its own samples count as a logit of 0.
 bool job::reads_in_place(class_range classes, const double* norms) const {
   constexpr double least = 0x1p-20, largest = 0x1p20;
+  if (!o_.normalize_weights) return !plan_.pack_weights;
   return !plan_.pack_weights &&
          std::all_of(norms, norms + classes.count, [](double length) { return length > least && length < largest; });
 }
 
 class_operand job::place_classes(int32_t worker, class_range classes, const double* norms) const {
+  if (!o_.normalize_weights) return {weight(classes.first), p_.dim, weight(classes.first), p_.dim, nullptr};
   weight_factor* factors = of_worker<weight_factor>(worker, layout_.worker_factors);
   for (int64_t c = 0; c < classes.count; c++) {
     const double factor = 1 / norms[c];
@@ -101,7 +114,7 @@ class_operand job::pack_classes(int32_t worker, class_range classes, const doubl
   for (int64_t c = 0; c < classes.count; c++) {
     float* row = packed + c * layout_.weight_ld;
     float* unit = rounded ? scaled + c % 2 * layout_.padded_dim : row;
-    k_.scale(unit, weight(classes.first + c), norms[c] < COSFACE_ZERO_NORM ? 0 : 1 / norms[c], p_.dim);
+    k_.scale(unit, weight(classes.first + c), class_factor(norms[c]), p_.dim);
     std::fill(unit + p_.dim, unit + layout_.padded_dim, 0.0f);
     if (rounded) k_.pair_along(row, unit, p_.dim);
     if (!pairs) continue;
@@ -146,6 +159,7 @@ logit_strip job::multiply_logits(int32_t worker, const class_operand& w, class_r
     logit_products_.multiply_rows(product);
   }
   take_targets(strip, w, classes, row);
+  if (o_.sub_centers > 1) k_.keep_nearest(strip, classes.count, columns, w.factors, o_.sub_centers);
   return {classes.count, strip, columns, w.factors, static_cast<int32_t>(classes.first), nullptr, nullptr};
 }
 
@@ -154,19 +168,28 @@ logit_strip job::multiply_logits(int32_t worker, const class_operand& w, class_r
 void job::take_targets(float* strip, const class_operand& w, class_range classes, int64_t row) {
   const int64_t end = std::min<int64_t>(row + k_.tile_columns, block_.count);
   for (int64_t i = row; i < end; i++) {
-    const int64_t c = rows()[i].label - classes.first;
-    if (rows()[i].ignored || c < 0 || c >= classes.count) continue;
-    float& logit = strip[c * k_.tile_columns + (i - row)];
-    const weight_factor factor = w.factors ? w.factors[c] : weight_factor{1, 0};
-    rows()[i].target_seen = std::fma(logit, factor.high, logit * factor.low);
-    // Below every real logit, and 2^(it + shift) is 0, with any factor that reads_in_place allows.
-    logit = no_logit;
+    row_state& target = rows()[i];
+    const int64_t first = target.label * o_.sub_centers - classes.first;
+    if (target.ignored || first < 0 || first >= classes.count) continue;
+    target.target_seen = -std::numeric_limits<float>::infinity();
+    for (int64_t c = first; c < first + o_.sub_centers; c++) {
+      float& logit = strip[c * k_.tile_columns + (i - row)];
+      const weight_factor factor = w.factors ? w.factors[c] : weight_factor{1, 0};
+      target.target_seen = std::max(target.target_seen, std::fma(logit, factor.high, logit * factor.low));
+      // Below every real logit, and 2^(it + shift) is 0, with any factor that reads_in_place allows.
+      logit = no_logit;
+    }
+    if (shape_.bias) target.target_seen += static_cast<float>(bias(classes.first + first));
   }
 }
 
 // In fp32 exponentials go straight to where products read them; for bf16 they wait in place for round_strip.
-void job::exponentiate(const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
-                       float* sums) const {
+void job::add_sigmoids(const float* sigmoids, double* sums) const {
+  for (int64_t lane = 0; lane < k_.tile_columns; lane++) sums[lane] += sigmoids[lane];
+}
+
+void job::exponentiate(int32_t worker, const logit_strip& strip, int64_t row, const exponential_block& e, int64_t panel,
+                       const strip_sums& sums) const {
   const int64_t start = panel * k_.tile_columns;
   exponential_target target{};
   if (shape_.gradients && !gradients_in_fp32()) {
@@ -176,7 +199,11 @@ void job::exponentiate(const logit_strip& strip, int64_t row, const exponential_
     if (e.rows != nullptr && e.rows_are_kept) target.far = e.rows + start, target.far_ld = e.rows_ld;
     if (e.rows != nullptr && !e.rows_are_kept) target.near = e.rows + start, target.near_ld = e.rows_ld;
   }
-  k_.exponentials(strip, at<float>(layout_.shift) + row, sums, target);
+  const float* shift = at<float>(layout_.shift) + row;
+  if (shape_.ruled)
+    k_.negative_terms(strip, rule_of(worker, row), shift, sums, target);
+  else
+    k_.exponentials(strip, shift, sums.parts, target);
 }
 
 // Returns whether the gradients need this strip. They can do without where, for each of its samples,

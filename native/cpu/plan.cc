@@ -50,7 +50,8 @@ int64_t class_block_of(const call_shape& s, const cpu_kernels& k) {
   const int64_t row_bytes = stride_of(round_up(s.dim, k.tile_columns)) * 4;
   const int64_t fitting = std::min(sizes.class_block_bytes / row_bytes, sizes.largest_class_block) * values;
   const int64_t whole_tiles = std::max<int64_t>(fitting / k.tile_rows, 1) * k.tile_rows;
-  return std::min(whole_tiles, round_up(s.classes, k.tile_rows));
+  const int64_t block = std::min(whole_tiles, round_up(s.classes, k.tile_rows));
+  return std::max(block / s.sub_centers, int64_t{1}) * s.sub_centers;
 }
 
 // Cuts a row block into groups and the classes into slabs, for at most `most` tasks of pass 1.
@@ -111,7 +112,8 @@ void choose_rows(const call_shape& s, const cpu_kernels& k, cosface_margin_softm
 bool can_read_in_place(const call_shape& s, const cosface_margin_softmax_options& o, const cpu_kernels& k) {
   constexpr double largest_bound = 100;
   return !s.sampled && block_sizes_of(k.isa).read_weights_in_place && s.precision == COSFACE_PRECISION_FP32 &&
-         s.dim % k.tile_columns == 0 && logit_bound(o.scale) <= largest_bound;
+         s.dim % k.tile_columns == 0 &&
+         (!o.normalize_weights || logit_range_of(o).high + std::log2(logit_range_of(o).slope) <= largest_bound);
 }
 
 int32_t choose_threads(const call_shape& s, const workspace_layout& one, int64_t budget, int32_t threads) {
@@ -133,9 +135,25 @@ const product_kernels& gradient_products(const call_shape& s, const cpu_kernels&
 
 double logit_bound(double scale) { return scale * std::numbers::log2e; }
 
-double fixed_shift(double scale, int64_t classes) {
+double fixed_shift(double scale, int64_t classes) { return shift_below(logit_bound(scale), classes); }
+
+double shift_below(double high, int64_t classes) {
   const double headroom = 124 - std::ceil(std::log2(static_cast<double>(classes)));
-  return std::min(0.0, std::floor(headroom - logit_bound(scale)));
+  return std::min(0.0, std::floor(headroom - high));
+}
+
+logit_range logit_range_of(const cosface_margin_softmax_options& o) {
+  const double bound = logit_bound(o.scale), t = std::abs(o.negatives_t);
+  constexpr double largest_m3 = 2;  // per sample, in absolute value
+  if (o.curve == COSFACE_CURVE_CIRCLE) return {-bound * largest_m3 * largest_m3, bound, 2 + largest_m3};
+  if (o.curve == COSFACE_CURVE_POWER) return {-bound, bound, o.curve_exponent};
+  switch (o.negatives) {
+    case COSFACE_NEGATIVES_PLAIN: break;
+    case COSFACE_NEGATIVES_CURRICULAR: return {-bound, bound * (1 + t), 2 + t};
+    case COSFACE_NEGATIVES_MV_ARC:
+    case COSFACE_NEGATIVES_MV_AM: return {-bound, bound * (1 + 2 * t), 1 + t};
+  }
+  return {-bound, bound, 1};
 }
 
 cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margin_softmax_options& o,
@@ -148,7 +166,10 @@ cosface_margin_softmax_plan choose_plan(const call_shape& s, const cosface_margi
   plan.turn_classes = sizes.tiles_per_turn * k.tile_rows;
   // The least exponential must not vanish, and s over their least sum must stay below 2^124: it scales
   // the operand of pass 2.
-  plan.row_shift = fixed_shift(o.scale, s.classes) - logit_bound(o.scale) < std::log2(std::max(o.scale, 1.0)) - 124;
+  const logit_range range = logit_range_of(o);
+  const double shift = shift_below(range.high + std::log2(range.slope), s.classes);
+  const bool in_range = !s.unbounded && shift + range.low >= std::log2(std::max(o.scale, 1.0)) - 124;
+  plan.row_shift = in_range || s.binary ? 0 : s.ruled || s.unbounded ? 2 : 1;  // binary form: any logit is in range
   plan.class_block = class_block_of(s, k);
   plan.keep_norms = s.classes * 8 <= o.workspace_bytes / norms_share;
   plan.pack_weights = !plan.keep_norms || !can_read_in_place(s, o, k);
@@ -191,6 +212,16 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.corrected = shared.take(l.slabs * l.padded_rows, 4);
   l.kept_panels = shared.take(s.filter ? ceil_div(s.classes, plan.class_block) * (l.padded_rows / columns) : 0, 1);
   l.zeros = shared.take(bf16_gradients ? l.padded_dim : 0, 4);
+  l.peak = s.ruled ? shared.take(l.slabs * l.padded_rows, 4) : l.best;
+  l.peak_class = s.ruled ? shared.take(l.slabs * l.padded_rows, 4) : l.best_class;
+  l.slopes = shared.take(s.ruled ? l.slabs * l.padded_rows : 0, 4);
+  l.sigmoids = shared.take(s.binary ? l.slabs * l.padded_rows : 0, 8);
+  l.thresholds = shared.take(s.ruled ? l.padded_rows : 0, 4);
+  l.circle_margins = shared.take(s.ruled ? l.padded_rows : 0, 4);
+  l.row_factors = shared.take(s.gradients && s.bias ? l.padded_rows : 0, 8);
+  l.class_sums = shared.take(s.smoothed ? l.slabs * s.dim : 0, 8);
+  l.batch_sum = shared.take(s.smoothed ? s.dim : 0, 8);
+  l.batch_sum_fp32 = shared.take(s.smoothed ? l.padded_dim : 0, 4);
   l.norms = shared.take(plan.keep_norms ? s.classes : 0, 8);
   l.norms_known = shared.take(plan.keep_norms ? ceil_div(s.classes, plan.class_block) : 0, sizeof(std::atomic<bool>));
   l.logit_operand = shared.take(l.padded_rows * logits.words(s.dim), 4);
@@ -207,6 +238,7 @@ workspace_layout lay_out(const call_shape& s, const cosface_margin_softmax_plan&
   l.worker_columns = worker.take(s.gradients ? gradients.words(plan.class_block) * l.columns_ld : 0, 4);
   l.worker_rows = worker.take(s.gradients && !plan.keep ? plan.class_block * l.exponential_ld : 0, 4);
   l.worker_norms = worker.take(plan.class_block, 8);
+  l.worker_bias = worker.take(s.ruled ? plan.class_block : 0, 4);
   l.worker_product = worker.take(s.gradients ? plan.turn_classes * l.product_ld : 0, 4);
   l.worker_gradient = worker.take(s.updates ? s.dim : 0, 4);
   l.worker_scaled = worker.take(2 * l.padded_dim, 4);
@@ -239,7 +271,8 @@ std::string describe_plan(const call_shape& s, const cosface_margin_softmax_plan
             : p.keep
                 ? "6NCD flops: exponentials are kept. "
                 : "8NCD flops: exponentials are computed twice, because the budget does not hold those of 32 rows. ");
-  if (p.row_shift) add("%s", "2NCD more, because at this scale each row's maximum is needed first. ");
+  if (p.row_shift == 1) add("%s", "2NCD more, because at this scale each row's maximum is needed first. ");
+  if (p.row_shift == 2) add("%s", "Row blocks with very large logits are gone through twice. ");
   if (blocks > 1) add("%lld blocks of %lld rows", static_cast<long long>(blocks), static_cast<long long>(p.row_block));
   if (blocks > 1 && p.keep)
     add(", because all at once would take %.0f MiB and the budget is %.1f", all_rows,

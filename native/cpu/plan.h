@@ -22,9 +22,23 @@ struct call_shape {
   bool gradients;
   bool filter;  // the gradient filter is on
   cosface_precision precision;
-  bool sampled;  // classes are a subset: S of them, wherever they lie in w
-  bool updates;  // w moves in pass 2, so all rows are one row block
+  bool sampled = false;  // classes are a subset: S of them, wherever they lie in w
+  bool updates = false;  // w moves in pass 2, so all rows are one row block
+  // Beyond margins on unit rows; `classes` are then the rows of w, C K.
+  int64_t sub_centers = 1;  // a class's rows stay in one block
+  bool ruled = false;       // negatives go through a negative_rule
+  bool binary = false;      // the form
+  bool smoothed = false;    // label smoothing
+  bool unbounded = false;   // the options alone do not bound the logits
+  bool bias = false;        // one for each class
 };
+
+// The base-2 logits of negatives, where the options bound them, and the largest slope of their curve.
+struct logit_range {
+  double low, high, slope;
+};
+
+logit_range logit_range_of(const cosface_margin_softmax_options& options);
 
 const product_kernels& logit_products(const call_shape& shape, const cpu_kernels& kernels);
 const product_kernels& gradient_products(const call_shape& shape, const cpu_kernels& kernels);
@@ -53,6 +67,16 @@ struct workspace_layout {
   int64_t corrected;         // float [slabs][padded_rows], the best's exponential from double, or none
   int64_t kept_panels;       // uint8 [class blocks][padded_rows / NR], what the gradient filter keeps
   int64_t zeros;             // float [padded_dim], the partner of an odd last class
+  int64_t peak;              // as best, of the logits that negatives have; where there is no rule, best itself
+  int64_t peak_class;        // as best_class
+  int64_t slopes;            // float [slabs][padded_rows], of the curve where an exponential was corrected
+  int64_t sigmoids;          // binary form: double [slabs][padded_rows], the sums of the negatives' sigmoids
+  int64_t thresholds;        // float [padded_rows], above which a negative is hard
+  int64_t circle_margins;    // float [padded_rows]
+  int64_t row_factors;       // double [padded_rows], what an exponential is worth in d_bias
+  int64_t class_sums;        // label smoothing: double [slabs][D], the sum of the rows of w
+  int64_t batch_sum;         // label smoothing: double [D], the sum of the rows of x by their factors
+  int64_t batch_sum_fp32;    // float [padded_dim]
   int64_t norms;             // double [C] where kept
   int64_t norms_known;       // std::atomic<bool> [class blocks] where kept
   int64_t logit_operand;     // [padded_rows / NR][words of D][NR]: s log2(e) x^, features down
@@ -70,6 +94,7 @@ struct workspace_layout {
   int64_t worker_columns;       // [words of class_block][columns_ld]: exponentials for dx
   int64_t worker_rows;          // [class_block][exponential_ld]: those for dw, where not kept
   int64_t worker_norms;         // double [class_block]
+  int64_t worker_bias;          // float [class_block], base 2
   int64_t worker_product;       // float [turn_classes][product_ld]: dw before projection
   int64_t worker_gradient;      // float [D] where w moves: dw of one class
   int64_t worker_scaled;        // float [2][padded_dim]
@@ -85,12 +110,14 @@ cosface_margin_softmax_plan choose_plan(const call_shape& shape, const cosface_m
 
 workspace_layout lay_out(const call_shape& shape, const cosface_margin_softmax_plan& plan, const cpu_kernels& kernels);
 
-// s log2(e): the largest base-2 logit.
+// s log2(e): the largest base-2 logit of plain cosines.
 double logit_bound(double scale);
 
 // The whole-number shift of every row's base-2 logits where no row maximum is needed: the largest
 // b <= 0 with which C terms of 2^(logit_bound + b) stay below 2^124.
 double fixed_shift(double scale, int64_t classes);
+// The same with `high` in the place of logit_bound.
+double shift_below(double high, int64_t classes);
 
 // For people: what was chosen and why.
 std::string describe_plan(const call_shape& shape, const cosface_margin_softmax_plan& plan, int64_t budget);

@@ -29,10 +29,13 @@ inline kernel_results run_kernel(const cosface_margin_softmax_problem& problem,
   out.loss.assign(problem.batch, nan);
   out.target_cosine.assign(problem.batch, nan);
   out.prediction.assign(problem.batch, -7);
+  for (std::vector<float>* by : {&out.d_sample_weights, &out.d_sample_m1, &out.d_sample_m2, &out.d_sample_m3})
+    by->assign(problem.batch, nan);
   if (gradients) {
     out.d_embeddings.assign(problem.batch * problem.dim, nan);
-    const int64_t rows = problem.class_ids == nullptr ? problem.classes : problem.class_count;
+    const int64_t rows = problem.class_ids == nullptr ? problem.classes * options.sub_centers : problem.class_count;
     out.d_weights.assign(rows * problem.dim, nan);
+    if (problem.bias) out.d_bias.assign(options.form == COSFACE_FORM_BINARY ? 1 : problem.classes, nan);
   }
   // An empty vector has a null pointer, which would mean "not wanted".
   static float no_rows = 0;
@@ -41,9 +44,14 @@ inline kernel_results run_kernel(const cosface_margin_softmax_problem& problem,
   results.loss = output(out.loss);
   results.target_cosine = output(out.target_cosine);
   results.prediction = out.prediction.data();
+  results.d_sample_weights = output(out.d_sample_weights);
+  results.d_sample_m1 = output(out.d_sample_m1);
+  results.d_sample_m2 = output(out.d_sample_m2);
+  results.d_sample_m3 = output(out.d_sample_m3);
   if (gradients) {
     results.d_embeddings = output(out.d_embeddings);
     results.d_weights = output(out.d_weights);
+    if (problem.bias) results.d_bias = output(out.d_bias);
   }
   out.status = cosface_margin_softmax(&problem, &options, &results, &out.error);
   out.reduced_loss = results.reduced_loss;

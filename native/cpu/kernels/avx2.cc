@@ -31,6 +31,19 @@ struct vector {
   static COSFACE_LANE type broadcast(const float* p) { return _mm256_broadcast_ss(p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return _mm256_fmadd_ps(a, b, c); }
   static COSFACE_LANE type add(type a, type b) { return _mm256_add_ps(a, b); }
+  static COSFACE_LANE type subtract(type a, type b) { return _mm256_sub_ps(a, b); }
+  static COSFACE_LANE type multiply(type a, type b) { return _mm256_mul_ps(a, b); }
+  static COSFACE_LANE type divide(type a, type b) { return _mm256_div_ps(a, b); }
+  static COSFACE_LANE type larger(type a, type b) { return _mm256_max_ps(a, b); }
+  static COSFACE_LANE type select_greater(type a, type b, type x, type y) {
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+  }
+  static COSFACE_LANE void split(type x, type& exponent, type& significand) {
+    const __m256i bits = _mm256_castps_si256(x), root_half = _mm256_set1_epi32(0x3f3504f3);
+    const __m256i whole = _mm256_srai_epi32(_mm256_sub_epi32(bits, root_half), 23);
+    exponent = _mm256_cvtepi32_ps(whole);
+    significand = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(whole, 23)));
+  }
 
   static COSFACE_LANE type low_half(type words) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(words), 16));
@@ -44,6 +57,9 @@ struct vector {
   }
   static COSFACE_LANE void store_index(int32_t* p, index v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
   static COSFACE_LANE index broadcast_index(int32_t v) { return _mm256_set1_epi32(v); }
+  static COSFACE_LANE type keep_where(index at, int32_t i, type x, type y) {
+    return _mm256_blendv_ps(y, x, _mm256_castsi256_ps(_mm256_cmpeq_epi32(at, _mm256_set1_epi32(i))));
+  }
   static COSFACE_LANE void take_greater(type value, index here, type& best, index& best_index) {
     const type greater = _mm256_cmp_ps(value, best, _CMP_GT_OQ);
     best = _mm256_blendv_ps(best, value, greater);

@@ -31,6 +31,19 @@ struct vector {
   static COSFACE_LANE type broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return _mm512_fmadd_ps(a, b, c); }
   static COSFACE_LANE type add(type a, type b) { return _mm512_add_ps(a, b); }
+  static COSFACE_LANE type subtract(type a, type b) { return _mm512_sub_ps(a, b); }
+  static COSFACE_LANE type multiply(type a, type b) { return _mm512_mul_ps(a, b); }
+  static COSFACE_LANE type divide(type a, type b) { return _mm512_div_ps(a, b); }
+  static COSFACE_LANE type larger(type a, type b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+  static COSFACE_LANE type select_greater(type a, type b, type x, type y) {
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+  }
+  static COSFACE_LANE void split(type x, type& exponent, type& significand) {
+    const __m512i bits = _mm512_castps_si512(x), root_half = _mm512_set1_epi32(0x3f3504f3);
+    const __m512i whole = _mm512_maskz_srai_epi32(0xffff, _mm512_sub_epi32(bits, root_half), 23);
+    exponent = _mm512_maskz_cvtepi32_ps(0xffff, whole);
+    significand = _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_maskz_slli_epi32(0xffff, whole, 23)));
+  }
 
 #if defined(COSFACE_AVX512_BF16)
   static COSFACE_LANE type dot_pairs(type a, type b, type c) { return _mm512_dpbf16_ps(c, as_pairs(a), as_pairs(b)); }
@@ -58,6 +71,9 @@ struct vector {
   static COSFACE_LANE index load_index(const int32_t* p) { return _mm512_loadu_si512(p); }
   static COSFACE_LANE void store_index(int32_t* p, index v) { _mm512_storeu_si512(p, v); }
   static COSFACE_LANE index broadcast_index(int32_t v) { return _mm512_set1_epi32(v); }
+  static COSFACE_LANE type keep_where(index at, int32_t i, type x, type y) {
+    return _mm512_mask_mov_ps(y, _mm512_cmpeq_epi32_mask(at, _mm512_set1_epi32(i)), x);
+  }
   static COSFACE_LANE void take_greater(type value, index here, type& best, index& best_index) {
     const __mmask16 greater = _mm512_cmp_ps_mask(value, best, _CMP_GT_OQ);
     best = _mm512_mask_mov_ps(best, greater, value);

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "cosface/margin_softmax.h"
+#include "cpu/kernels/negative_rule.h"
 
 namespace cosface {
 
@@ -55,6 +56,9 @@ struct logit_strip {
   int32_t first_class;
   float* best;          // [NR] in and out: the largest logit so far
   int32_t* best_class;  // [NR] its lowest class
+  // With a negative_rule, the same of the logits that it makes of the scores.
+  float* peak = nullptr;
+  int32_t* peak_class = nullptr;
 };
 
 // Where a strip of exponentials goes; null: nowhere.
@@ -91,6 +95,13 @@ struct cpu_kernels {
   // sums of the 2^(z + shift). shift [NR] holds whole numbers; sum [NR] is overwritten. Terms below 2^-125
   // become 0.
   void (*exponentials)(const logit_strip&, const float* shift, float* sum, const exponential_target&);
+  // The same with a rule for the negatives, whose largest logit it notes beside the largest score. What it writes is the
+  // weight of each negative in the gradient by its score: 2^(z + shift) or the sigmoid, times the slope of the curve. The
+  // binary form takes any shift.
+  void (*negative_terms)(const logit_strip&, const negative_rule&, const float* shift, const strip_sums&,
+                         const exponential_target&);
+  // Sub-centres: takes all but the largest of `together` neighbours, times their factors, out of the softmax.
+  void (*keep_nearest)(float* scores, int64_t classes, int64_t ld, const weight_factor* factors, int64_t together);
   // Before another thread may read what went past the caches.
   void (*fence)();
 

@@ -28,6 +28,17 @@ struct vector {
   static COSFACE_LANE type broadcast(const float* p) { return vld1q_dup_f32(p); }
   static COSFACE_LANE type fma(type a, type b, type c) { return vfmaq_f32(c, a, b); }
   static COSFACE_LANE type add(type a, type b) { return vaddq_f32(a, b); }
+  static COSFACE_LANE type subtract(type a, type b) { return vsubq_f32(a, b); }
+  static COSFACE_LANE type multiply(type a, type b) { return vmulq_f32(a, b); }
+  static COSFACE_LANE type divide(type a, type b) { return vdivq_f32(a, b); }
+  static COSFACE_LANE type larger(type a, type b) { return vmaxq_f32(a, b); }
+  static COSFACE_LANE type select_greater(type a, type b, type x, type y) { return vbslq_f32(vcgtq_f32(a, b), x, y); }
+  static COSFACE_LANE void split(type x, type& exponent, type& significand) {
+    const int32x4_t bits = vreinterpretq_s32_f32(x), root_half = vdupq_n_s32(0x3f3504f3);
+    const int32x4_t whole = vshrq_n_s32(vsubq_s32(bits, root_half), 23);
+    exponent = vcvtq_f32_s32(whole);
+    significand = vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(whole, 23)));
+  }
 
   // BFDOT, which would multiply pairs, is an extension that this file cannot suppose.
   static COSFACE_LANE type low_half(type words) {
@@ -40,6 +51,9 @@ struct vector {
   static COSFACE_LANE index load_index(const int32_t* p) { return vld1q_s32(p); }
   static COSFACE_LANE void store_index(int32_t* p, index v) { vst1q_s32(p, v); }
   static COSFACE_LANE index broadcast_index(int32_t v) { return vdupq_n_s32(v); }
+  static COSFACE_LANE type keep_where(index at, int32_t i, type x, type y) {
+    return vbslq_f32(vceqq_s32(at, vdupq_n_s32(i)), x, y);
+  }
   static COSFACE_LANE void take_greater(type value, index here, type& best, index& best_index) {
     const uint32x4_t greater = vcgtq_f32(value, best);
     best = vbslq_f32(greater, value, best);

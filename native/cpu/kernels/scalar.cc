@@ -63,6 +63,40 @@ struct vector : lanes<float> {
   }
   static void store_index(int32_t* p, const index& v) { std::memcpy(p, v.lane, sizeof v.lane); }
   static index broadcast_index(int32_t value) { return {{value, value, value, value}}; }
+  template <class function>
+  static type each(const function& f) {
+    type v;
+    for (int j = 0; j < width; j++) v.lane[j] = f(j);
+    return v;
+  }
+  static type subtract(const type& a, const type& b) {
+    return each([&](int j) { return a.lane[j] - b.lane[j]; });
+  }
+  static type multiply(const type& a, const type& b) {
+    return each([&](int j) { return a.lane[j] * b.lane[j]; });
+  }
+  static type divide(const type& a, const type& b) {
+    return each([&](int j) { return a.lane[j] / b.lane[j]; });
+  }
+  static type larger(const type& a, const type& b) {
+    return each([&](int j) { return a.lane[j] > b.lane[j] ? a.lane[j] : b.lane[j]; });
+  }
+  static type select_greater(const type& a, const type& b, const type& x, const type& y) {
+    return each([&](int j) { return a.lane[j] > b.lane[j] ? x.lane[j] : y.lane[j]; });
+  }
+  static type keep_where(const index& at, int32_t i, const type& x, const type& y) {
+    return each([&](int j) { return at.lane[j] == i ? x.lane[j] : y.lane[j]; });
+  }
+  static void split(const type& x, type& exponent, type& significand) {
+    constexpr float root_half = 0.70710678f;
+    for (int j = 0; j < width; j++) {
+      int whole;
+      const float part = std::frexp(x.lane[j], &whole);  // in [1/2, 1)
+      const bool low = part < root_half;
+      exponent.lane[j] = static_cast<float>(low ? whole - 1 : whole);
+      significand.lane[j] = low ? 2 * part : part;
+    }
+  }
   static void take_greater(const type& value, const index& here, type& best, index& best_index) {
     for (int j = 0; j < width; j++) {
       const bool greater = value.lane[j] > best.lane[j];

@@ -5,6 +5,9 @@
 //   vector::width       floats in a vector; a tile has two vectors a row, NR = 2 width
 //   vector::tile_rows   MR; MR * 2 accumulators + 2 operands + 1 broadcast fit the registers
 //   zero, load, store, stream (past the caches, aligned) and fence, broadcast, fma(a, b, c) = a * b + c, add, exp2,
+//   subtract, multiply, divide, larger, select_greater(a, b, x, y) = a > b ? x : y
+//   split(x, exponent, significand): x = 2^exponent significand, significand in [sqrt(1/2), sqrt(2)], for normal x > 0
+//   keep_where(index, i, x, y) = index == i ? x : y
 //   take_greater, index dot_pairs(a, b, c) = a.low b.low + a.high b.high + c where the processor multiplies bf16, else
 //   low_half, high_half: the bf16 values of each word as fp32
 //   pair_along(a, b), pair_across(low, high): with dot_pairs, bf16 words of values that follow each other,
@@ -260,6 +263,14 @@ void exponentials(const logit_strip& s, const float* shift, float* sum, const ex
   s.factors ? sweep<true, true>(s, shift, sum, target) : sweep<true, false>(s, shift, sum, target);
 }
 
+}  // namespace
+}  // namespace cosface
+
+#include "cpu/kernels/negative_sweep.h"
+
+namespace cosface {
+namespace {
+
 // The bits of the nearest bf16 in the upper half; finite values only.
 COSFACE_INLINE uint32_t round_bf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -441,6 +452,8 @@ constexpr cpu_kernels make_kernels(cosface_isa isa) {
           make_product_kernels<bf16_pairs<vector>>(),
           maxima,
           exponentials,
+          negative_terms,
+          keep_nearest,
           vector::fence,
           pair_along,
           pair_across,

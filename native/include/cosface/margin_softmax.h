@@ -191,7 +191,7 @@ typedef struct cosface_margin_softmax_results {
   float* d_weights;        /* [C K, D]; [S, D] with class_ids */
   float* d_bias;           /* [C], or [1] with the binary form */
   float* d_sample_weights; /* [N]; the number that a mean divides by is held constant */
-  float* d_sample_m1;      /* [N] by the margin in force, whether it is the sample's own or the common one */
+  float* d_sample_m1; /* [N] by the margin in force, the sample's own or the common one; of a circle through M alone */
   float* d_sample_m2;
   float* d_sample_m3;
   double reduced_loss;     /* out: the sum, or the mean where reduction is MEAN (0 if nothing counts) */
@@ -206,7 +206,8 @@ typedef struct cosface_margin_softmax_results {
 typedef struct cosface_margin_softmax_plan {
   cosface_isa isa;
   int32_t threads;         /* workers that will run */
-  int32_t row_shift;       /* 1: s is so large that each row's maximum is found first (2NCD more) */
+  int32_t row_shift;       /* 1: s is so large that each row's maximum is found first (2NCD more); 2: a row block
+                              whose logits turn out too large or too small goes through pass 1 again */
   int32_t keep;            /* 1: the exponentials of a row block are kept (6NCD); 0: recomputed (8NCD) */
   int32_t pack_weights;    /* 1: products read normalised copies of w; 0: w itself, and 1/|w| is a factor later */
   int32_t keep_norms;      /* 1: the norms of all classes are kept; 0: found again with each class block */
