@@ -114,7 +114,8 @@ int32_t job::predict(int64_t i) const {
   return static_cast<int32_t>(class_id(winner));
 }
 
-// dx = (g - (g . x^) x^) / |x|,  g = negative_factor sum_c E w^_c + target_factor w^_y; dx = g where x is not normalised
+// dx = (g - (g . x^) x^) / |x|,  g = negative_factor sum_c E w^_c + target_factor w^_y; dx = g where x is not
+// normalised
 void job::write_d_embedding(int32_t worker, int64_t i) {
   const row_state& row = rows()[i];
   float* out = results_.d_embeddings + row.sample * p_.dim;

@@ -1,4 +1,5 @@
-// Label smoothing gives every class the same: its share of the loss is linear in the logits, so that sums of rows say all.
+// Label smoothing gives every class the same: its share of the loss is linear in the logits, so that sums of rows say
+// all.
 //
 //   loss_i  += e (z_iy - mean_c z_ic),   sum over c of z_ic = s <x_i, sum over c of w_c> + sum over c of b_c
 //   dz_ic   += -upstream_i e / C for every class, besides upstream_i e for the target

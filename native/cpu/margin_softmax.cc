@@ -61,7 +61,6 @@ cosface_status run_call(const cosface_margin_softmax_problem& p, const cosface_m
                       "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
                       "same dimensions, options and gradients.");
   if (auto status = check_buffers(p, o, results, optimizer != nullptr, error)) return status;
-  if (auto status = check_fused(p, o, results, error)) return status;
   if (plan.print) std::fprintf(stderr, "cosface plan: %s\n", describe_plan(shape, plan, o.workspace_bytes).c_str());
   const workspace memory(static_cast<size_t>(plan.workspace_bytes));
   if (memory.data() == nullptr)

@@ -84,9 +84,15 @@ void job::multiply_d_weights(const float* e, int64_t ld, class_range classes, fl
     for (int64_t d = 0; d < layout_.padded_dim; d += columns) {
       const float* operand = at<float>(layout_.gradient_operand) + d * block_words;
       for (int64_t k = 0; k < words; k += depth) {
-        tile_product tiles{
-            classes.count, std::min(depth, words - k), e + start + k,      ld, operand + (start + k) * columns, columns,
-            product + d,   layout_.product_ld,         shape_.smoothed || !first_run || k > 0};
+        tile_product tiles{classes.count,
+                           std::min(depth, words - k),
+                           e + start + k,
+                           ld,
+                           operand + (start + k) * columns,
+                           columns,
+                           product + d,
+                           layout_.product_ld,
+                           shape_.smoothed || !first_run || k > 0};
         next.attach(tiles, k_.tile_rows);
         gradient_products_.multiply_rows(tiles);
       }
@@ -155,8 +161,7 @@ void job::finish_target_class(int32_t worker, int64_t c, const float* product, d
     for (int64_t d = 0; shape_.smoothed && d < p_.dim; d++) sum[d] += at<double>(layout_.batch_sum)[d];
     add_targets_of_class(targets, length, sum);
   }
-  k_.project(class_gradient(worker, c), sum, w, along(sum) / squared, turns ? 1 / length : 1, p_.dim,
-             block_.first > 0);
+  k_.project(class_gradient(worker, c), sum, w, along(sum) / squared, turns ? 1 / length : 1, p_.dim, block_.first > 0);
 }
 
 // Of rows of w of this length; what it has in the targets' logits where it takes part; not what label smoothing gives

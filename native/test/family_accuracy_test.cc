@@ -114,15 +114,14 @@ class family_group {
  private:
   void expect(const kernel_results& got, const reference_results& expected, const natural_lengths& natural) {
     const double beyond = scale_beyond_64(natural.logits), per_sample = 1e-12 * natural.logits;
-    const double errors[] = {
-        relative_error(got.loss, expected.loss, per_sample),
-        relative_error(got.d_embeddings, expected.d_embeddings, natural.d_embeddings),
-        relative_error(got.d_weights, expected.d_weights, natural.d_weights),
-        got.d_bias.empty() ? 0 : relative_error(got.d_bias, expected.d_bias, natural.d_weights),
-        std::max({relative_error(got.d_sample_weights, expected.d_sample_weights, per_sample),
-                  relative_error(got.d_sample_m1, expected.d_sample_m1, 1),
-                  relative_error(got.d_sample_m2, expected.d_sample_m2, 1),
-                  relative_error(got.d_sample_m3, expected.d_sample_m3, 1)})};
+    const double errors[] = {relative_error(got.loss, expected.loss, per_sample),
+                             relative_error(got.d_embeddings, expected.d_embeddings, natural.d_embeddings),
+                             relative_error(got.d_weights, expected.d_weights, natural.d_weights),
+                             got.d_bias.empty() ? 0 : relative_error(got.d_bias, expected.d_bias, natural.d_weights),
+                             std::max({relative_error(got.d_sample_weights, expected.d_sample_weights, per_sample),
+                                       relative_error(got.d_sample_m1, expected.d_sample_m1, 1),
+                                       relative_error(got.d_sample_m2, expected.d_sample_m2, 1),
+                                       relative_error(got.d_sample_m3, expected.d_sample_m3, 1)})};
     for (int k = 0; k < 5; k++) {
       EXPECT_LE(errors[k], (k == 0 ? loss_tolerance(1) : gradient_tolerance(1)) * beyond) << k;
       worst_[k] = std::max(worst_[k], errors[k] / beyond);
@@ -139,7 +138,7 @@ class family_group {
 };
 
 TEST(family_accuracy, ragged_shapes) {
-  const std::vector<problem_shape> shapes = {{1, 1, 1},   {3, 2, 1},    {2, 3, 2},    {7, 9, 15},
+  const std::vector<problem_shape> shapes = {{1, 1, 1},    {3, 2, 1},     {2, 3, 2},    {7, 9, 15},
                                              {17, 16, 33}, {33, 127, 64}, {9, 500, 48}, {65, 60, 129}};
   for (const family_member& member : loss_family()) {
     family_group group(member.name);

@@ -89,6 +89,12 @@ kernel_results step(cosface_resident_head* head, const problem_data& data,
   results.loss = out.loss.data();
   results.target_cosine = out.target_cosine.data();
   results.prediction = out.prediction.data();
+  for (std::vector<float>* by : {&out.d_sample_weights, &out.d_sample_m1, &out.d_sample_m2, &out.d_sample_m3})
+    by->assign(batch, nan_value);
+  results.d_sample_weights = out.d_sample_weights.data();
+  results.d_sample_m1 = out.d_sample_m1.data();
+  results.d_sample_m2 = out.d_sample_m2.data();
+  results.d_sample_m3 = out.d_sample_m3.data();
   if (update != nullptr) {
     out.d_embeddings.assign(batch * data.shape.dim, nan_value);
     results.d_embeddings = out.d_embeddings.data();

@@ -198,7 +198,7 @@ describe('the family on typed arrays', () => {
     async ([, , one], context) => {
       const problem = problemOf(one, { batch: 19, classes: 37, dim: 17 });
       const expected = fused(context, problem, one.form);
-      const { sampleWeights, ...call } = callOf(problem, one.form);
+      const { sampleWeights, ...call } = callOf(problem, structuredClone(one.form));
       const promise = marginSoftmaxAsync(call);
       for (const values of Object.values(call)) if (ArrayBuffer.isView(values)) (values as Float32Array).fill(0);
       expect(await promise).toEqual(expected);

@@ -95,9 +95,9 @@ struct cpu_kernels {
   // sums of the 2^(z + shift). shift [NR] holds whole numbers; sum [NR] is overwritten. Terms below 2^-125
   // become 0.
   void (*exponentials)(const logit_strip&, const float* shift, float* sum, const exponential_target&);
-  // The same with a rule for the negatives, whose largest logit it notes beside the largest score. What it writes is the
-  // weight of each negative in the gradient by its score: 2^(z + shift) or the sigmoid, times the slope of the curve. The
-  // binary form takes any shift.
+  // The same with a rule for the negatives, whose largest logit it notes beside the largest score. What it writes is
+  // the weight of each negative in the gradient by its score: 2^(z + shift) or the sigmoid, times the slope of the
+  // curve. The binary form takes any shift.
   void (*negative_terms)(const logit_strip&, const negative_rule&, const float* shift, const strip_sums&,
                          const exponential_target&);
   // Sub-centres: takes all but the largest of `together` neighbours, times their factors, out of the softmax.

@@ -7,8 +7,8 @@ namespace cosface {
 namespace {
 
 // From the highest power down: interpolates at the Chebyshev nodes, to 2e-8 of the value.
-constexpr float log2_coefficients[] = {-0.107497893f, 0.184760332f, -0.191388384f, 0.204857647f, -0.239608124f,
-                                       0.288552552f, -0.360696554f, 0.480898529f, -0.721347332f, 1.44269502f};
+constexpr float log2_coefficients[] = {-0.107497893f, 0.184760332f,  -0.191388384f, 0.204857647f,  -0.239608124f,
+                                       0.288552552f,  -0.360696554f, 0.480898529f,  -0.721347332f, 1.44269502f};
 
 template <class vector>
 COSFACE_LANE typename vector::type log2_of_one_plus(typename vector::type f) {

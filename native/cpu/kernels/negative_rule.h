@@ -15,13 +15,13 @@ enum class negative_curve {
 
 struct negative_rule {
   negative_curve curve;
-  bool binary;         // softplus and sigmoid in place of the exponential
-  float scale;         // A
-  float filter;        // A times the inter-class filter: a score above it does not count; infinity: off
-  float t;             // of hard negatives
-  float exponent;      // of the power
-  bool exact;          // false: the slope of a curve is that of the detached gradient
-  const float* bias;   // [classes] of this strip, added to the scores; null: none
+  bool binary;             // softplus and sigmoid in place of the exponential
+  float scale;             // A
+  float filter;            // A times the inter-class filter: a score above it does not count; infinity: off
+  float t;                 // of hard negatives
+  float exponent;          // of the power
+  bool exact;              // false: the slope of a curve is that of the detached gradient
+  const float* bias;       // [classes] of this strip, added to the scores; null: none
   const float* threshold;  // [NR] A M(cos_iy): above it a negative is hard
   const float* margin;     // [NR] the circle's m
 };

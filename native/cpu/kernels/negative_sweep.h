@@ -103,8 +103,8 @@ COSFACE_INLINE negative_term term_of(typename vector::type u) {
 
 // Columns [lane, lane + width) of the strip.
 template <negative_curve curve, bool binary>
-void sweep_columns(const logit_strip& s, const negative_rule& r, int lane, const float* shift,
-                                  const strip_sums& sums, const exponential_target& target) {
+void sweep_columns(const logit_strip& s, const negative_rule& r, int lane, const float* shift, const strip_sums& sums,
+                   const exponential_target& target) {
   using type = typename vector::type;
   type best = vector::load(s.best + lane), peak = vector::load(s.peak + lane);
   typename vector::index best_class = vector::load_index(s.best_class + lane);
@@ -147,8 +147,8 @@ void sweep_columns(const logit_strip& s, const negative_rule& r, int lane, const
 }
 
 template <bool binary>
-void sweep_by_rule(const logit_strip& s, const negative_rule& r, const float* shift,
-                                  const strip_sums& sums, const exponential_target& target) {
+void sweep_by_rule(const logit_strip& s, const negative_rule& r, const float* shift, const strip_sums& sums,
+                   const exponential_target& target) {
   for (int lane = 0; lane < 2 * vector::width; lane += vector::width) switch (r.curve) {
       case negative_curve::line: sweep_columns<negative_curve::line, binary>(s, r, lane, shift, sums, target); break;
       case negative_curve::hard_line:
@@ -157,15 +157,16 @@ void sweep_by_rule(const logit_strip& s, const negative_rule& r, const float* sh
       case negative_curve::hard_square:
         sweep_columns<negative_curve::hard_square, binary>(s, r, lane, shift, sums, target);
         break;
-      case negative_curve::circle: sweep_columns<negative_curve::circle, binary>(s, r, lane, shift, sums, target); break;
+      case negative_curve::circle:
+        sweep_columns<negative_curve::circle, binary>(s, r, lane, shift, sums, target);
+        break;
       case negative_curve::power: sweep_columns<negative_curve::power, binary>(s, r, lane, shift, sums, target); break;
     }
 }
 
 void negative_terms(const logit_strip& s, const negative_rule& r, const float* shift, const strip_sums& sums,
                     const exponential_target& target) {
-  r.binary ? sweep_by_rule<true>(s, r, shift, sums, target)
-           : sweep_by_rule<false>(s, r, shift, sums, target);
+  r.binary ? sweep_by_rule<true>(s, r, shift, sums, target) : sweep_by_rule<false>(s, r, shift, sums, target);
 }
 
 // Of each `together` rows that follow each other, in every column, only the largest stays a score; the first on a tie.
