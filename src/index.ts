@@ -5,6 +5,7 @@ export {
   type Initializer,
   type Regularizer,
 } from './layers/cosface-head.js';
+export type { HeadLossName } from './layers/head-loss.js';
 export {
   type ClassSampling,
   ResidentCosFaceHead,
@@ -50,7 +51,6 @@ export type {
   GradientMode,
   Labels,
   LossOptions,
-  MarginSoftmaxLossOptions,
   MarginSoftmaxOptions,
   MarginSoftmaxTensorResult,
   MarginTerm,
@@ -58,6 +58,7 @@ export type {
   PerSample,
   Precision,
   Reduction,
+  SampleMargins,
 } from './loss/types.js';
 export { type UniFaceLossOptions, uniFaceLoss } from './loss/uniface-loss.js';
 export { CosFaceError } from './native/errors.js';

@@ -8,6 +8,7 @@ import {
   type MarginSoftmaxTensors,
   type Speculation,
 } from '../src/kernels/margin-softmax-gradient.js';
+import { PLAIN_FAMILY } from '../src/loss/plain-family.js';
 import type { ReferenceProblem, ReferenceResult } from './reference.js';
 
 /** The pseudo-random numbers in [0, 1) of mulberry32; the tests must not depend on Math.random. */
@@ -52,23 +53,25 @@ export function randomProblem({
 
 export function attrsOf(problem: ReferenceProblem): MarginSoftmaxAttrs {
   const { scale, m1 = 1, m2 = 0, m3 = 0, ignoreLabel = -1 } = problem;
-  const { reduction = 'mean', gradient = 'exact', sampleMarginTerm = 'm3' } = problem;
+  const { reduction = 'mean', gradient = 'exact' } = problem;
   const { precision = 'fp32', gradientTolerance = 0 } = problem;
   return {
-    ...{ scale, m1, m2, m3, ignoreLabel, reduction, gradient, sampleMarginTerm, precision, gradientTolerance },
+    ...PLAIN_FAMILY,
+    ...{ scale, m1, m2, m3, ignoreLabel, reduction, gradient, precision, gradientTolerance },
     withGradients: false,
   };
 }
 
 export function tensorsOf(problem: ReferenceProblem): MarginSoftmaxTensors {
-  const { embeddings, weights, labels, sampleWeights, sampleMargins } = problem;
+  const { embeddings, weights, labels, sampleWeights, sampleMargins, sampleMarginTerm = 'm3' } = problem;
+  const margins = `sample${sampleMarginTerm.toUpperCase()}`;
   const dim = weights[0]?.length ?? 0;
   return {
     embeddings: tf.tensor2d(embeddings.flat(), [embeddings.length, dim], 'float32'),
     weights: tf.tensor2d(weights.flat(), [weights.length, dim], 'float32'),
     labels: tf.tensor1d(labels, 'int32'),
     ...(sampleWeights && { sampleWeights: tf.tensor1d(sampleWeights, 'float32') }),
-    ...(sampleMargins && { sampleMargins: tf.tensor1d(sampleMargins, 'float32') }),
+    ...(sampleMargins && { [margins]: tf.tensor1d(sampleMargins, 'float32') }),
   };
 }
 

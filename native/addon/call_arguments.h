@@ -66,6 +66,11 @@ struct array_argument {
   array_argument(const char* name, const Napi::Value& value) : name(name), value(value) {}
   array_argument(const Napi::Object& call, const char* property) : array_argument(property, call.Get(property)) {}
 
+  // A property of an object that may be empty.
+  static array_argument within(const Napi::Object& owner, const char* property) {
+    return {property, owner.IsEmpty() ? Napi::Value() : owner.Get(property)};
+  }
+
   bool given() const { return !value.IsUndefined() && !value.IsNull(); }
   // Throws COSFACE_DTYPE, COSFACE_SHARED_BUFFER or COSFACE_DETACHED.
   void open(napi_typedarray_type wanted);

@@ -1,8 +1,10 @@
 #include "addon/margin_softmax_call.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "addon/call_arguments.h"
 #include "addon/js_error.h"
@@ -34,7 +36,13 @@ bool overlap(const array_argument& a, const array_argument& b) {
   return a.length > 0 && b.length > 0 && a_begin < b_begin + 4 * b.length && b_begin < a_begin + 4 * a.length;
 }
 
-// Every array of a call. What is per sample stands together, and what may be left out.
+// The property `family`, empty where absent.
+Napi::Object family_of(const Napi::Object& call) {
+  const Napi::Value family = call.Get("family");
+  return family.IsUndefined() ? Napi::Object() : require_object(family, "family");
+}
+
+// Every array of a call; `family` has those that few calls have.
 struct call_arrays {
   array_argument embeddings, weights, labels, class_ids, bias;
   array_argument sample_margins;  // another name of the third of these
@@ -43,14 +51,16 @@ struct call_arrays {
   array_argument loss, target_cosine, prediction, d_embeddings, d_weights, d_bias;
   array_argument d_sample_weights, d_sample_margin[3];
 
-  explicit call_arrays(const Napi::Object& call)
+  explicit call_arrays(const Napi::Object& call) : call_arrays(call, family_of(call)) {}
+  call_arrays(const Napi::Object& call, const Napi::Object& family)
       : embeddings(call, "embeddings"),
         weights(call, "weights"),
         labels(call, "labels"),
         class_ids(call, "classIds"),
-        bias(call, "bias"),
+        bias(array_argument::within(family, "bias")),
         sample_margins(call, "sampleMargins"),
-        sample_margin{{call, "sampleM1"}, {call, "sampleM2"}, {call, "sampleM3"}},
+        sample_margin{array_argument::within(family, "sampleM1"), array_argument::within(family, "sampleM2"),
+                      array_argument::within(family, "sampleM3")},
         sample_weights(call, "sampleWeights"),
         loss_gradient(call, "lossGradient"),
         loss(call, "loss"),
@@ -58,15 +68,15 @@ struct call_arrays {
         prediction(call, "prediction"),
         d_embeddings(call, "dEmbeddings"),
         d_weights(call, "dWeights"),
-        d_bias(call, "dBias"),
-        d_sample_weights(call, "dSampleWeights"),
-        d_sample_margin{{call, "dSampleM1"}, {call, "dSampleM2"}, {call, "dSampleM3"}} {}
+        d_bias(array_argument::within(family, "dBias")),
+        d_sample_weights(array_argument::within(family, "dSampleWeights")),
+        d_sample_margin{array_argument::within(family, "dSampleM1"), array_argument::within(family, "dSampleM2"),
+                        array_argument::within(family, "dSampleM3")} {}
 
-  using list = std::vector<array_argument*>;
-  list inputs_of_samples() {
+  std::array<array_argument*, 6> inputs_of_samples() {
     return {&sample_weights, &sample_margins, &sample_margin[0], &sample_margin[1], &sample_margin[2], &loss_gradient};
   }
-  list outputs_of_samples() {
+  std::array<array_argument*, 6> outputs_of_samples() {
     return {&loss, &target_cosine, &d_sample_weights, &d_sample_margin[0], &d_sample_margin[1], &d_sample_margin[2]};
   }
 
@@ -82,7 +92,7 @@ struct call_arrays {
   void point(margin_softmax_call& call) const;
 };
 
-void open_given(const call_arrays::list& arrays) {
+void open_given(std::span<array_argument* const> arrays) {
   for (array_argument* array : arrays)
     if (array->given()) array->open(napi_float32_array);
 }
@@ -92,7 +102,7 @@ void call_arrays::open_samples() {
   labels.open(napi_int32_array);
   open_given(inputs_of_samples());
   open_given(outputs_of_samples());
-  open_given({&d_embeddings, &bias, &d_bias});
+  open_given(std::array{&d_embeddings, &bias, &d_bias});
   if (prediction.given()) prediction.open(napi_int32_array);
   if (sample_margins.given() && sample_margin[2].given())
     throw js_error(sample_margins.value.Env(), "COSFACE_OPTION_RANGE",
@@ -142,16 +152,22 @@ void call_arrays::require_lengths_of_samples(const cosface_margin_softmax_proble
   const int64_t length = static_cast<int64_t>(embeddings.length);
   if (length != p.batch * p.dim) embeddings.reject_length("a multiple of " + dim_text(p) + ": one row for each sample");
   labels.require_length(p.batch, "one for each row of embeddings");
-  for (const list& arrays : {inputs_of_samples(), outputs_of_samples(), list{&prediction}})
+  const auto require_batch = [&](std::span<array_argument* const> arrays) {
     for (const array_argument* of_samples : arrays)
       if (of_samples->given()) of_samples->require_length(p.batch, "one for each row of embeddings");
+  };
+  require_batch(inputs_of_samples());
+  require_batch(outputs_of_samples());
+  require_batch(std::array{&prediction});
   if (d_embeddings.given()) d_embeddings.require_length(length, "as embeddings");
 }
 
 void call_arrays::require_no_overlap() {
-  list outputs = outputs_of_samples(), inputs = inputs_of_samples();
-  outputs.insert(outputs.end(), {&prediction, &d_embeddings, &d_weights, &d_bias});
-  inputs.insert(inputs.end(), {&embeddings, &weights, &labels, &class_ids, &bias});
+  const auto of_inputs = inputs_of_samples(), of_outputs = outputs_of_samples();
+  std::array<const array_argument*, 11> inputs{&embeddings, &weights, &labels, &class_ids, &bias};
+  std::array<const array_argument*, 10> outputs{&prediction, &d_embeddings, &d_weights, &d_bias};
+  std::copy(of_inputs.begin(), of_inputs.end(), inputs.end() - of_inputs.size());
+  std::copy(of_outputs.begin(), of_outputs.end(), outputs.end() - of_outputs.size());
   const auto reject = [](const array_argument& output, const array_argument& other) {
     throw js_error(output.value.Env(), "COSFACE_SHAPE",
                    std::string(output.name) + " shares memory with " + other.name + ", expected memory of its own.",
@@ -217,8 +233,10 @@ void read_binary(const Napi::Value& value, cosface_margin_softmax_options& o) {
   o.bias_sign = static_cast<int32_t>(read_integer(form.Get("biasSign"), "biasSign", o.bias_sign, int32_range));
 }
 
-// The rest of the family, by the names of ClassLossAttrs in src/kernels/kernel-names.ts.
+// The rest of the family, FamilyAttributes of src/native/addon.ts. An object of its own, because a property that is
+// missing costs a call as much as one that is there.
 void read_family(const Napi::Object& call, cosface_margin_softmax_options& o) {
+  if (call.IsEmpty()) return;
   o.fallback = static_cast<cosface_fallback>(read_choice(call.Get("fallback"), "fallback", o.fallback, fallbacks));
   o.annealing = read_number(call.Get("annealing"), "annealing", o.annealing);
   o.normalize_embeddings = read_flag(call, "normalizeEmbeddings", true);
@@ -250,7 +268,7 @@ cosface_margin_softmax_options read_options(const Napi::Object& call) {
   o.gradient_tolerance = read_number(call.Get("gradientTolerance"), "gradientTolerance", o.gradient_tolerance);
   o.threads = static_cast<int32_t>(read_integer(call.Get("threads"), "threads", o.threads, int32_range));
   o.workspace_bytes = read_integer(call.Get("workspaceBytes"), "workspaceBytes", o.workspace_bytes, byte_range);
-  read_family(call, o);
+  read_family(family_of(call), o);
   return o;
 }
 

@@ -15,8 +15,8 @@ void run(const cosface_margin_softmax_problem& problem, const cosface_margin_sof
 
 }  // namespace
 
-void cpu_kernel::run_forward(op_call& call, bool gradients) {
-  op_outputs outputs = call.allocate_forward(gradients);
+void cpu_kernel::run_forward(op_call& call) {
+  op_outputs outputs = call.allocate_forward();
   run(call.problem(), call.options(), &outputs.results);
   if (outputs.reduced_loss != nullptr) *outputs.reduced_loss = static_cast<float>(outputs.results.reduced_loss);
 }

@@ -8,7 +8,7 @@ namespace cosface::tensorflow {
 struct cpu_kernel {
   static constexpr char device[] = "CPU";
   // They throw failure.
-  static void run_forward(op_call& call, bool gradients);
+  static void run_forward(op_call& call);
   static void run_gradient(op_call& call);
 };
 

@@ -88,8 +88,8 @@ cosface_margin_softmax_options device_options(const op_call& call) {
 
 }  // namespace
 
-void gpu_kernel::run_forward(op_call& call, bool gradients) {
-  op_outputs outputs = call.allocate_forward(gradients);
+void gpu_kernel::run_forward(op_call& call) {
+  op_outputs outputs = call.allocate_forward();
   const gpu gpu(call.problem());
   gpu.run(call, call.problem(), device_options(call), &outputs.results);
   if (outputs.reduced_loss == nullptr) return;

@@ -30,7 +30,7 @@ namespace cosface::tensorflow {
 struct gpu_kernel {
   static constexpr char device[] = "GPU";
   // They throw failure.
-  static void run_forward(op_call& call, bool gradients);
+  static void run_forward(op_call& call);
   static void run_gradient(op_call& call);
 
   // Whether the CUDA library can be used from now on, and on the driver's first GPU; if not, why. Opens both.

@@ -41,7 +41,7 @@ struct op_callbacks {
         [&] {
           op_call call(api, context, settings);
           if constexpr (forward) {
-            Kernel::run_forward(call, settings.gradients);
+            Kernel::run_forward(call);
           } else {
             Kernel::run_gradient(call);
           }

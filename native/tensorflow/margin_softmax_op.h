@@ -15,7 +15,7 @@ struct registration {
   std::string gpu_reason;
 };
 
-// Registers the ops CosfaceMarginSoftmaxV1 and CosfaceMarginSoftmaxGradV1 in the TensorFlow library that the loaded
+// Registers the ops CosfaceMarginSoftmaxV2 and CosfaceMarginSoftmaxGradV2 in the TensorFlow library that the loaded
 // module `binding_path` (tfjs_binding.node) depends on: for the CPU, and for the GPU where the CUDA library finds one,
 // unless `without_gpu` says why none is wanted. Elsewhere TensorFlow runs them on the CPU. May be called from any
 // thread and any number of times. Pins the addon: TensorFlow keeps pointers into it until the process ends. False with

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <utility>
 
-#include "cosface/sample_margins.h"
 #include "tensorflow/op_failure.h"
 
 namespace cosface::tensorflow {
@@ -72,7 +72,7 @@ bool scoped_tensor::empty() const {
 
 // TensorFlow checks types only.
 op_call::op_call(const tensorflow_api& api, TF_OpKernelContext* context, const call_settings& settings)
-    : api_(api), context_(context), options_(settings.options) {
+    : api_(api), context_(context), options_(settings.options), gradients_(settings.gradients) {
   const std::vector<int64_t> embeddings = add_input(input::embeddings);
   const std::vector<int64_t> weights = add_input(input::weights);
   const std::vector<int64_t> labels = add_input(input::labels);
@@ -87,17 +87,27 @@ op_call::op_call(const tensorflow_api& api, TF_OpKernelContext* context, const c
   }
   problem_.batch = embeddings[0];
   problem_.dim = embeddings[1];
-  problem_.classes = weights[0];
+  if (weights[0] % options_.sub_centers != 0) {
+    fail("COSFACE_SHAPE",
+         "weights has shape " + to_text(weights) + ", expected a multiple of " + std::to_string(options_.sub_centers) +
+             " rows because sub_centers is that",
+         "weights");
+  }
+  problem_.classes = weights[0] / options_.sub_centers;
   require_batch("labels", labels);
   problem_.embeddings = inputs_[input::embeddings].data<float>();
   problem_.weights = inputs_[input::weights].data<float>();
   problem_.labels = inputs_[input::labels].data<int32_t>();
   problem_.sample_weights = optional_input(input::sample_weights, "sampleWeights");
-  sample_margin(problem_, settings.sample_margin_term) = optional_input(input::sample_margins, "sampleMargins");
+  problem_.sample_m1 = optional_input(input::sample_m1, "sampleMargins");
+  problem_.sample_m2 = optional_input(input::sample_m2, "sampleMargins");
+  problem_.sample_m3 = optional_input(input::sample_m3, "sampleMargins");
+  read_bias();
   read_doubles();
+  if (gradients_ > 2 && problem_.batch != 0) require_gradient_count();
 }
 
-op_outputs op_call::allocate_forward(bool gradients) const {
+op_outputs op_call::allocate_forward() const {
   const bool per_sample = options_.reduction == COSFACE_REDUCTION_NONE;
   op_outputs outputs;
   add_output(&outputs, 0, type_float, per_sample ? std::vector<int64_t>{problem_.batch} : std::vector<int64_t>{});
@@ -106,7 +116,7 @@ op_outputs op_call::allocate_forward(bool gradients) const {
   (per_sample ? outputs.results.loss : outputs.reduced_loss) = outputs.tensors[0].data<float>();
   outputs.results.target_cosine = outputs.tensors[1].data<float>();
   outputs.results.prediction = outputs.tensors[2].data<int32_t>();
-  if (gradients) add_gradients(&outputs, first_gradient(true));
+  if (gradients_ != 0) add_gradients(&outputs, first_gradient(true));
   return outputs;
 }
 
@@ -140,18 +150,57 @@ const float* op_call::optional_input(int index, const char* name) {
   return inputs_.back().data<float>();
 }
 
+void op_call::read_bias() {
+  const std::vector<int64_t> shape = add_input(input::bias);
+  if (shape == std::vector<int64_t>{0}) return;
+  const bool binary = options_.form == COSFACE_FORM_BINARY;
+  if (binary ? !shape.empty() && shape != std::vector<int64_t>{1} : shape != std::vector<int64_t>{problem_.classes})
+    fail("COSFACE_SHAPE",
+         "bias has shape " + to_text(shape) + ", expected " +
+             (binary ? "one number for all classes" : to_text({problem_.classes}) + ", one number for each class"),
+         "bias");
+  problem_.bias = inputs_.back().data<float>();
+}
+
 void op_call::read_doubles() {
-  std::array<double, 5> doubles;
+  double* const targets[] = {&options_.scale,
+                             &options_.m1,
+                             &options_.m2,
+                             &options_.m3,
+                             &options_.gradient_tolerance,
+                             &options_.annealing,
+                             &options_.label_smoothing,
+                             &options_.interclass_filter,
+                             &options_.negatives_t,
+                             &options_.curve_exponent,
+                             &options_.positive_weight,
+                             &options_.negative_weight,
+                             &options_.negative_margin};
+  std::array<double, std::size(targets)> doubles;
   const std::vector<int64_t> shape = add_input(input::doubles);
-  if (shape != std::vector<int64_t>{2 * doubles.size()}) {
-    fail("COSFACE_SHAPE", "doubles has shape " + to_text(shape) + ", expected [10]: the bytes of 5 doubles", "doubles");
+  const std::vector<int64_t> expected = {2 * static_cast<int64_t>(doubles.size())};
+  if (shape != expected) {
+    fail("COSFACE_SHAPE",
+         "doubles has shape " + to_text(shape) + ", expected " + to_text(expected) + ": the bytes of " +
+             std::to_string(doubles.size()) + " doubles",
+         "doubles");
   }
   std::memcpy(doubles.data(), inputs_.back().data<void>(), sizeof doubles);
-  options_.scale = doubles[0];
-  options_.m1 = doubles[1];
-  options_.m2 = doubles[2];
-  options_.m3 = doubles[3];
-  options_.gradient_tolerance = doubles[4];
+  for (size_t k = 0; k < doubles.size(); ++k) *targets[k] = doubles[k];
+}
+
+// With an empty batch nobody can tell which inputs are given; the gradients of those that are per sample are then
+// empty.
+void op_call::require_gradient_count() const {
+  int64_t given = 2;
+  for (const float* input :
+       {problem_.sample_weights, problem_.sample_m1, problem_.sample_m2, problem_.sample_m3, problem_.bias})
+    given += input != nullptr;
+  if (gradients_ == given) return;
+  fail("COSFACE_OPTION_RANGE",
+       "num_gradients is " + std::to_string(gradients_) + ", expected 2 or " + std::to_string(given) +
+           ": of embeddings and weights, or of every input that is given but the labels",
+       "num_gradients");
 }
 
 void op_call::require_batch(const char* name, const std::vector<int64_t>& shape) const {
@@ -162,15 +211,27 @@ void op_call::require_batch(const char* name, const std::vector<int64_t>& shape)
        name);
 }
 
-void op_call::add_output(op_outputs* outputs, int index, int type, const std::vector<int64_t>& shape) const {
+float* op_call::add_output(op_outputs* outputs, int index, int type, const std::vector<int64_t>& shape) const {
   outputs->tensors.push_back(scoped_tensor::output(api_, context_, index, type, shape));
+  return outputs->tensors.back().data<float>();
 }
 
 void op_call::add_gradients(op_outputs* outputs, int first) const {
-  add_output(outputs, first, type_float, {problem_.batch, problem_.dim});
-  outputs->results.d_embeddings = outputs->tensors.back().data<float>();
-  add_output(outputs, first + 1, type_float, {problem_.classes, problem_.dim});
-  outputs->results.d_weights = outputs->tensors.back().data<float>();
+  int index = first;
+  const auto add = [&](const std::vector<int64_t>& shape) { return add_output(outputs, index++, type_float, shape); };
+  cosface_margin_softmax_results& r = outputs->results;
+  r.d_embeddings = add(inputs_[input::embeddings].shape());
+  r.d_weights = add(inputs_[input::weights].shape());
+  if (gradients_ == 2) return;
+  const std::pair<const float*, float**> of_samples[] = {{problem_.sample_weights, &r.d_sample_weights},
+                                                         {problem_.sample_m1, &r.d_sample_m1},
+                                                         {problem_.sample_m2, &r.d_sample_m2},
+                                                         {problem_.sample_m3, &r.d_sample_m3}};
+  for (const auto& [input, gradient] : of_samples)
+    if (input != nullptr) *gradient = add({problem_.batch});
+  const int64_t of_bias = problem_.bias != nullptr;
+  while (index - first < gradients_ - of_bias) add({0});  // an empty batch
+  if (of_bias) r.d_bias = add(inputs_[input::bias].shape());
 }
 
 std::vector<float> share_loss_gradient(float loss_gradient, const op_call& call, const int32_t* labels,

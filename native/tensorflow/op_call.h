@@ -51,7 +51,7 @@ class op_call {
   const cosface_margin_softmax_problem& problem() const { return problem_; }
   const cosface_margin_softmax_options& options() const { return options_; }
 
-  op_outputs allocate_forward(bool gradients) const;
+  op_outputs allocate_forward() const;
   op_outputs allocate_gradients() const;
   scoped_tensor allocate_temporary(int64_t bytes) const { return scoped_tensor::temporary(api_, context_, bytes); }
 
@@ -61,9 +61,12 @@ class op_call {
  private:
   std::vector<int64_t> add_input(int index);
   const float* optional_input(int index, const char* name);
+  void read_bias();
   void read_doubles();
+  void require_gradient_count() const;
   void require_batch(const char* name, const std::vector<int64_t>& shape) const;
-  void add_output(op_outputs* outputs, int index, int type, const std::vector<int64_t>& shape) const;
+  // Where its values lie.
+  float* add_output(op_outputs* outputs, int index, int type, const std::vector<int64_t>& shape) const;
   void add_gradients(op_outputs* outputs, int first) const;
 
   const tensorflow_api& api_;
@@ -71,6 +74,7 @@ class op_call {
   std::vector<scoped_tensor> inputs_;
   cosface_margin_softmax_problem problem_{};
   cosface_margin_softmax_options options_;
+  int64_t gradients_;
 };
 
 // Each sample's share of the gradient of `loss_gradient` times a reduced loss, which spares a pass over d_weights.

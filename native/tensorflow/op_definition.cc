@@ -1,5 +1,7 @@
 #include "tensorflow/op_definition.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,7 +24,16 @@ class attribute_reader {
     return value;
   }
 
-  // TensorFlow has checked the value against the list in the op's definition.
+  // The place of the value in its list: the enumerations of the C ABI count so. TensorFlow has checked the value
+  // against the list in the op's definition.
+  template <typename Choice>
+  Choice choice(const char* name, std::initializer_list<const char*> values) const {
+    const std::string value = string(name);
+    const auto* found = std::find(values.begin(), values.end(), value);
+    return static_cast<Choice>(found - values.begin());
+  }
+
+ private:
   std::string string(const char* name) const {
     const scoped_status status(api_);
     char value[16] = {};  // the longest is "bf16-gradients"
@@ -31,7 +42,6 @@ class attribute_reader {
     return value;
   }
 
- private:
   const tensorflow_api& api_;
   TF_OpKernelConstruction* construction_;
 };
@@ -58,18 +68,28 @@ void pass_shape_on(const tensorflow_api& api, TF_ShapeInferenceContext* context,
 
 TF_OpDefinitionBuilder* define_op(const tensorflow_api& api, bool forward) {
   TF_OpDefinitionBuilder* builder = api.new_op_definition_builder(forward ? forward_op : gradient_op);
-  std::vector<const char*> inputs = {"embeddings: float",     "weights: float",        "labels: int32",
-                                     "sample_weights: float", "sample_margins: float", "doubles: int32"};
-  std::vector<const char*> outputs = {"d_embeddings: float", "d_weights: float"};
-  std::vector<const char*> attributes = {"ignore_label: int = -1", "reduction: {'none', 'mean', 'sum'} = 'mean'",
+  std::vector<const char*> inputs = {"embeddings: float",     "weights: float",   "labels: int32",
+                                     "sample_weights: float", "sample_m1: float", "sample_m2: float",
+                                     "sample_m3: float",      "bias: float",      "doubles: int32"};
+  std::vector<const char*> outputs = {"gradients: num_gradients * float"};
+  std::vector<const char*> attributes = {"ignore_label: int = -1",
+                                         "reduction: {'none', 'mean', 'sum'} = 'mean'",
                                          "gradient: {'exact', 'detached'} = 'exact'",
-                                         "sample_margin_term: {'m1', 'm2', 'm3'} = 'm3'",
-                                         "precision: {'fp32', 'bf16-gradients', 'bf16'} = 'fp32'"};
+                                         "precision: {'fp32', 'bf16-gradients', 'bf16'} = 'fp32'",
+                                         "fallback: {'continuous', 'none', 'easy', 'hard'} = 'continuous'",
+                                         "normalize_embeddings: int = 1",
+                                         "normalize_weights: int = 1",
+                                         "negatives: {'plain', 'curricular', 'mv-arc', 'mv-am'} = 'plain'",
+                                         "sub_centers: int >= 1 = 1",
+                                         "curve: {'cosine', 'circle', 'power'} = 'cosine'",
+                                         "form: {'softmax', 'binary'} = 'softmax'",
+                                         "bias_sign: int = 1"};
   if (forward) {
-    outputs = {"loss: float", "target_cosine: float", "prediction: int32", "gradients: num_gradients * float"};
+    outputs.insert(outputs.begin(), {"loss: float", "target_cosine: float", "prediction: int32"});
     attributes.push_back("num_gradients: int >= 0 = 0");
   } else {
     inputs.push_back("loss_gradient: float");
+    attributes.push_back("num_gradients: int >= 2 = 2");
   }
   for (const char* input : inputs) api.op_definition_add_input(builder, input);
   for (const char* output : outputs) api.op_definition_add_output(builder, output);
@@ -93,27 +113,23 @@ void infer_shapes(const tensorflow_api& api, bool forward, TF_ShapeInferenceCont
 call_settings read_settings(const tensorflow_api& api, TF_OpKernelConstruction* construction, bool forward) {
   const attribute_reader attributes(api, construction);
   call_settings settings;
-  cosface_margin_softmax_default_options(&settings.options);
-  const std::string reduction = attributes.string("reduction");
-  settings.options.reduction = reduction == "none"   ? COSFACE_REDUCTION_NONE
-                               : reduction == "mean" ? COSFACE_REDUCTION_MEAN
-                                                     : COSFACE_REDUCTION_SUM;
-  settings.options.gradient =
-      attributes.string("gradient") == "exact" ? COSFACE_GRADIENT_EXACT : COSFACE_GRADIENT_DETACHED;
-  const std::string term = attributes.string("sample_margin_term");
-  settings.sample_margin_term = term == "m1" ? COSFACE_MARGIN_M1 : term == "m2" ? COSFACE_MARGIN_M2 : COSFACE_MARGIN_M3;
-  const std::string precision = attributes.string("precision");
-  settings.options.precision = precision == "fp32"   ? COSFACE_PRECISION_FP32
-                               : precision == "bf16" ? COSFACE_PRECISION_BF16
-                                                     : COSFACE_PRECISION_BF16_GRADIENTS;
-  settings.options.ignore_label = static_cast<int32_t>(attributes.integer("ignore_label"));
-  if (!forward) return settings;
-  const int64_t gradients = attributes.integer("num_gradients");
-  if (gradients != 0 && gradients != 2) {
-    fail("COSFACE_OPTION_RANGE", "num_gradients is " + std::to_string(gradients) + ", expected 0 or 2",
-         "num_gradients");
-  }
-  settings.gradients = gradients == 2;
+  cosface_margin_softmax_options& o = settings.options;
+  cosface_margin_softmax_default_options(&o);
+  o.reduction = attributes.choice<cosface_reduction>("reduction", {"none", "mean", "sum"});
+  o.gradient = attributes.choice<cosface_gradient>("gradient", {"exact", "detached"});
+  o.precision = attributes.choice<cosface_precision>("precision", {"fp32", "bf16-gradients", "bf16"});
+  o.fallback = attributes.choice<cosface_fallback>("fallback", {"continuous", "none", "easy", "hard"});
+  o.negatives = attributes.choice<cosface_negatives>("negatives", {"plain", "curricular", "mv-arc", "mv-am"});
+  o.curve = attributes.choice<cosface_curve>("curve", {"cosine", "circle", "power"});
+  o.form = attributes.choice<cosface_form>("form", {"softmax", "binary"});
+  o.ignore_label = static_cast<int32_t>(attributes.integer("ignore_label"));
+  o.normalize_embeddings = attributes.integer("normalize_embeddings") != 0;
+  o.normalize_weights = attributes.integer("normalize_weights") != 0;
+  o.sub_centers = attributes.integer("sub_centers");
+  o.bias_sign = static_cast<int32_t>(attributes.integer("bias_sign"));
+  settings.gradients = attributes.integer("num_gradients");
+  if (forward && settings.gradients == 1)
+    fail("COSFACE_OPTION_RANGE", "num_gradients is 1, expected 0 or at least 2", "num_gradients");
   return settings;
 }
 

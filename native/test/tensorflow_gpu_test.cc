@@ -119,7 +119,7 @@ TEST_F(TensorflowGpu, works_on_the_tensors_own_memory_after_all_of_it_is_allocat
   EXPECT_EQ(cuda_.problem.weights, call.inputs[1].memory.get());
   EXPECT_EQ(cuda_.problem.labels, call.inputs[2].memory.get());
   EXPECT_EQ(cuda_.problem.sample_weights, call.inputs[3].memory.get());
-  EXPECT_EQ(cuda_.problem.sample_m3, call.inputs[4].memory.get());
+  EXPECT_EQ(cuda_.problem.sample_m3, call.inputs[6].memory.get());
   EXPECT_EQ(cuda_.options.scale, options.scale);
   EXPECT_EQ(cuda_.options.m3, options.m3);
 }

@@ -1,21 +1,14 @@
 import {
-  cast,
   clone,
   customGrad,
-  div,
   engine,
   type GradSaveFunc,
   keep,
-  maximum,
   mul,
   type NamedTensorMap,
-  notEqual,
-  scalar,
-  sum,
   type Tensor,
-  tidy,
 } from '@tensorflow/tfjs-core';
-import type { MarginSoftmaxAttrs, MarginSoftmaxGradAttrs } from './kernel-names.js';
+import { DIFFERENTIABLE_INPUTS, type MarginSoftmaxAttrs, type MarginSoftmaxGradAttrs } from './kernel-names.js';
 import { once, withTapeReleased } from './not-differentiable.js';
 
 /** The tensors of one call, by the kernel's input names; an input that is not given has no key. */
@@ -23,6 +16,11 @@ export interface MarginSoftmaxTensors extends NamedTensorMap {
   embeddings: Tensor;
   weights: Tensor;
   labels: Tensor;
+  sampleWeights?: Tensor;
+  sampleM1?: Tensor;
+  sampleM2?: Tensor;
+  sampleM3?: Tensor;
+  bias?: Tensor;
 }
 
 /** What computes the two kernels: a backend's registered ones, or the composed ops. Neither is ever recorded. */
@@ -48,7 +46,7 @@ export interface MarginSoftmaxResult {
 }
 
 /**
- * Runs margin softmax so that `loss` can be differentiated by embeddings and weights, on any backend.
+ * Runs margin softmax so that `loss` can be differentiated by all its inputs but the labels, on any backend.
  *
  * With reduction mean or sum the gradients come out of the forward call (6NCD flops in all) and the backward call
  * scales them. With `none` they are computed in the backward call, unless `speculation` holds.
@@ -58,9 +56,7 @@ export interface MarginSoftmaxResult {
  *
  * `attrs.withGradients` is false; the tape decides.
  *
- * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`. What goes back to
- * `sampleWeights` and `sampleMargins` is dL / d (weighted loss of a sample), [N]: their owner makes a gradient of it,
- * if one is wanted; see `perSampleInput`.
+ * `targetCosine` and `prediction` belong to the caller and carry no gradient; see `constantOf`.
  */
 export function differentiableMarginSoftmax(
   executor: MarginSoftmaxExecutor,
@@ -73,7 +69,7 @@ export function differentiableMarginSoftmax(
     return { loss, targetCosine, prediction } as MarginSoftmaxResult;
   }
   const withGradients = attrs.reduction !== 'none' || speculation?.hold === true;
-  const names = Object.keys(tensors).filter((name) => name !== 'labels');
+  const names = DIFFERENTIABLE_INPUTS.filter((name) => tensors[name]);
   const given = names.map((name) => tensors[name] as Tensor);
   let targetCosine: Tensor | undefined;
   let prediction: Tensor | undefined;
@@ -91,11 +87,7 @@ export function differentiableMarginSoftmax(
       recalled.labels = saved[gradients.length] as Tensor;
       const ready = saved.slice(0, gradients.length);
       return once('a margin softmax loss', [...inputs, lossGradient], () =>
-        withTapeReleased(() => {
-          const both = backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation });
-          const perLoss = () => lossGradients(lossGradient, recalled, attrs);
-          return [...both, ...names.slice(2).map(perLoss)];
-        }),
+        withTapeReleased(() => backward({ executor, tensors: recalled, attrs, ready, lossGradient, speculation })),
       );
     };
     return { value: outputs[0] as Tensor, gradFunc };
@@ -128,21 +120,6 @@ function backward({ executor, tensors, attrs, ready, lossGradient, speculation }
   if (speculation) speculation.hold = factor !== undefined;
   if (ready.length === 0 || factor === undefined) return executor.marginSoftmaxGrad(tensors, lossGradient, attrs);
   return ready.map((gradient) => (factor === 1 ? clone(gradient) : mul(gradient, factor)));
-}
-
-/** dL / d (weighted loss of a sample), [N]. */
-function lossGradients(
-  lossGradient: Tensor,
-  { labels, sampleWeights }: MarginSoftmaxTensors,
-  { reduction, ignoreLabel }: MarginSoftmaxGradAttrs,
-): Tensor {
-  if (reduction === 'none') return clone(lossGradient);
-  return tidy(() => {
-    const counted = cast(notEqual(labels, scalar(ignoreLabel, 'int32')), 'float32');
-    if (reduction === 'sum') return mul(counted, lossGradient);
-    const weighing = sampleWeights ? mul(counted, cast(notEqual(sampleWeights, 0), 'float32')) : counted;
-    return mul(counted, div(lossGradient, maximum(sum(weighing), 1)));
-  });
 }
 
 /** The value that all elements share, or `undefined`; 0 for no elements. */

@@ -1,7 +1,14 @@
 import type { KernelConfig, KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
-import type { MarginSoftmaxCall, NativeAddon } from '../native/addon.js';
+import type {
+  FamilyOutputs,
+  FamilyPart,
+  MarginSoftmaxCall,
+  MarginSoftmaxOutputs,
+  NativeAddon,
+} from '../native/addon.js';
 import type { DeviceChoice } from '../native/backend-choice.js';
 import {
+  DIFFERENTIABLE_INPUTS,
   MarginSoftmax,
   type MarginSoftmaxAttrs,
   MarginSoftmaxGrad,
@@ -11,14 +18,18 @@ import {
 } from './kernel-names.js';
 import type { TensorMemory } from './tensor-memory.js';
 
-/** Where the addon reads and writes: `undefined` outputs are not produced. */
-interface Outputs {
-  loss?: TensorInfo;
-  targetCosine?: TensorInfo;
-  prediction?: TensorInfo;
-  dEmbeddings?: TensorInfo;
-  dWeights?: TensorInfo;
-}
+/** Where the addon writes, by the names of its outputs; what is not there is not produced. */
+type Outputs = Partial<Record<keyof MarginSoftmaxOutputs | keyof FamilyOutputs, TensorInfo>>;
+
+const OUTPUT_NAMES = {
+  embeddings: 'dEmbeddings',
+  weights: 'dWeights',
+  sampleWeights: 'dSampleWeights',
+  sampleM1: 'dSampleM1',
+  sampleM2: 'dSampleM2',
+  sampleM3: 'dSampleM3',
+  bias: 'dBias',
+} as const;
 
 /** What runs a call, where, and on whose tensors. */
 interface Host {
@@ -47,7 +58,7 @@ export function nativeKernels(
         marginSoftmax(
           { addon, device, memory: memoryOf(backend) },
           inputs as MarginSoftmaxInputs,
-          attrs as MarginSoftmaxAttrs,
+          attrs as unknown as MarginSoftmaxAttrs,
         ),
     },
     {
@@ -57,7 +68,7 @@ export function nativeKernels(
         marginSoftmaxGrad(
           { addon, device, memory: memoryOf(backend) },
           inputs as MarginSoftmaxGradInputs,
-          attrs as MarginSoftmaxGradAttrs,
+          attrs as unknown as MarginSoftmaxGradAttrs,
         ),
     },
   ];
@@ -139,24 +150,29 @@ function withOutputs(memory: TensorMemory, body: (allocate: Allocate) => TensorI
 }
 
 function allocateGradients(allocate: Allocate, inputs: MarginSoftmaxInputs, outputs: Outputs): TensorInfo[] {
-  outputs.dEmbeddings = allocate(inputs.embeddings.shape, 'float32');
-  outputs.dWeights = allocate(inputs.weights.shape, 'float32');
-  return [outputs.dEmbeddings, outputs.dWeights];
+  const gradients: TensorInfo[] = [];
+  for (const name of DIFFERENTIABLE_INPUTS) {
+    const input = inputs[name];
+    if (!input) continue;
+    const gradient = allocate(input.shape, 'float32');
+    outputs[OUTPUT_NAMES[name]] = gradient;
+    gradients.push(gradient);
+  }
+  return gradients;
 }
 
-const SAMPLE_MARGINS = { m1: 'sampleM1', m2: 'sampleM2', m3: 'sampleM3' } as const;
-
+/** Spelt out: of a tiny call copying objects would be a good part. */
 function nativeCall(
   memory: TensorMemory,
   inputs: MarginSoftmaxInputs,
   attrs: MarginSoftmaxGradAttrs,
   outputs: Outputs,
 ): MarginSoftmaxCall {
-  const call = {
-    embeddings: memory.read(inputs.embeddings),
-    weights: memory.read(inputs.weights),
-    labels: memory.read(inputs.labels),
-    dim: inputs.weights.shape[1],
+  const call: MarginSoftmaxCall = {
+    embeddings: memory.read(inputs.embeddings) as Float32Array,
+    weights: memory.read(inputs.weights) as Float32Array,
+    labels: memory.read(inputs.labels) as Int32Array,
+    dim: inputs.weights.shape[1] as number,
     scale: attrs.scale,
     m1: attrs.m1,
     m2: attrs.m2,
@@ -166,14 +182,53 @@ function nativeCall(
     gradient: attrs.gradient,
     precision: attrs.precision,
     gradientTolerance: attrs.gradientTolerance,
-  } as MarginSoftmaxCall;
+  };
   if (inputs.sampleWeights) call.sampleWeights = memory.read(inputs.sampleWeights) as Float32Array;
-  if (inputs.sampleMargins)
-    call[SAMPLE_MARGINS[attrs.sampleMarginTerm]] = memory.read(inputs.sampleMargins) as Float32Array;
   if (outputs.loss) call.loss = memory.view(outputs.loss) as Float32Array;
   if (outputs.targetCosine) call.targetCosine = memory.view(outputs.targetCosine) as Float32Array;
   if (outputs.prediction) call.prediction = memory.view(outputs.prediction) as Int32Array;
   if (outputs.dEmbeddings) call.dEmbeddings = memory.view(outputs.dEmbeddings) as Float32Array;
   if (outputs.dWeights) call.dWeights = memory.view(outputs.dWeights) as Float32Array;
+  if (inputs.sampleWeights || hasMargins(inputs) || inputs.bias || !isPlain(attrs)) {
+    call.family = familyPart(memory, inputs, attrs, outputs);
+  }
   return call;
+}
+
+function hasMargins({ sampleM1, sampleM2, sampleM3 }: MarginSoftmaxInputs): boolean {
+  return sampleM1 !== undefined || sampleM2 !== undefined || sampleM3 !== undefined;
+}
+
+/** Whether a loss has nothing beyond its margins. */
+function isPlain(attrs: MarginSoftmaxGradAttrs): boolean {
+  return (
+    attrs.fallback === 'continuous' &&
+    attrs.annealing === 0 &&
+    attrs.normalizeEmbeddings &&
+    attrs.normalizeWeights &&
+    attrs.labelSmoothing === 0 &&
+    attrs.interclassFilter == null &&
+    attrs.negatives == null &&
+    attrs.subCenters === 1 &&
+    attrs.curve.kind === 'cosine' &&
+    attrs.binary == null
+  );
+}
+
+function familyPart(
+  memory: TensorMemory,
+  inputs: MarginSoftmaxInputs,
+  attrs: MarginSoftmaxGradAttrs,
+  outputs: Outputs,
+): FamilyPart {
+  const part: FamilyPart = { ...attrs };
+  for (const name of ['sampleM1', 'sampleM2', 'sampleM3', 'bias'] as const) {
+    const input = inputs[name];
+    if (input) part[name] = memory.read(input) as Float32Array;
+  }
+  for (const name of ['dBias', 'dSampleWeights', 'dSampleM1', 'dSampleM2', 'dSampleM3'] as const) {
+    const output = outputs[name];
+    if (output) part[name] = memory.view(output) as Float32Array;
+  }
+  return part;
 }

@@ -4,6 +4,7 @@ import type { NativeAddon } from '../native/addon.js';
 import type { DeviceChoice } from '../native/backend-choice.js';
 import { CosFaceError } from '../native/errors.js';
 import {
+  DIFFERENTIABLE_INPUTS,
   MarginSoftmax,
   type MarginSoftmaxAttrs,
   MarginSoftmaxGrad,
@@ -15,8 +16,8 @@ import { needsTfjsNodeCompat, tfjsNodeCompatAdvice } from './tfjs-node-compat-ad
 import { warnOnce } from './warn-once.js';
 
 const BACKEND = 'tensorflow';
-const FORWARD_OP = 'CosfaceMarginSoftmaxV1';
-const GRADIENT_OP = 'CosfaceMarginSoftmaxGradV1';
+const FORWARD_OP = 'CosfaceMarginSoftmaxV2';
+const GRADIENT_OP = 'CosfaceMarginSoftmaxGradV2';
 const BINDING_FILE = 'tfjs_binding.node';
 
 /** The part of tfjs-node 4.22's addon that is used here. */
@@ -87,44 +88,56 @@ function explainCpu(device: DeviceChoice['device'], usesGpu: boolean, reason: st
 
 function marginSoftmax(params: KernelParams): TensorInfo[] {
   const inputs = params.inputs as MarginSoftmaxInputs;
-  const attrs = params.attrs as MarginSoftmaxAttrs;
+  const attrs = params.attrs as unknown as MarginSoftmaxAttrs;
   const backend = params.backend as TensorflowBackend;
-  const numGradients = attrs.withGradients ? 2 : 0;
-  const gradients = { name: 'num_gradients', type: backend.binding.TF_ATTR_INT, value: numGradients };
-  return execute(backend, inputs, attrs, (opInputs, opAttrs) =>
-    backend.executeMultipleOutputs(FORWARD_OP, [...opAttrs, gradients], opInputs, 3 + numGradients),
+  const gradients = attrs.withGradients ? gradientsOf(inputs) : 0;
+  return execute({ backend, inputs, attrs, gradients }, (opInputs, opAttrs) =>
+    backend.executeMultipleOutputs(FORWARD_OP, opAttrs, opInputs, 3 + gradients),
   );
 }
 
 function marginSoftmaxGrad(params: KernelParams): TensorInfo[] {
   const inputs = params.inputs as MarginSoftmaxGradInputs;
-  const attrs = params.attrs as MarginSoftmaxGradAttrs;
+  const attrs = params.attrs as unknown as MarginSoftmaxGradAttrs;
   const backend = params.backend as TensorflowBackend;
-  return execute(backend, inputs, attrs, (opInputs, opAttrs) =>
-    backend.executeMultipleOutputs(GRADIENT_OP, opAttrs, [...opInputs, inputs.lossGradient], 2),
+  const gradients = gradientsOf(inputs);
+  return execute({ backend, inputs, attrs, gradients }, (opInputs, opAttrs) =>
+    backend.executeMultipleOutputs(GRADIENT_OP, opAttrs, [...opInputs, inputs.lossGradient], gradients),
   );
+}
+
+function gradientsOf(inputs: MarginSoftmaxInputs): number {
+  return DIFFERENTIABLE_INPUTS.filter((name) => inputs[name]).length;
+}
+
+interface OpCall {
+  backend: TensorflowBackend;
+  inputs: MarginSoftmaxInputs;
+  attrs: MarginSoftmaxGradAttrs;
+  /** How many. */
+  gradients: number;
 }
 
 /** Brings inputs and attributes into the ops' form and turns TensorFlow's errors into `CosFaceError`s. */
 function execute(
-  backend: TensorflowBackend,
-  inputs: MarginSoftmaxInputs,
-  attrs: MarginSoftmaxGradAttrs,
+  { backend, inputs, attrs, gradients }: OpCall,
   run: (inputs: OpInput[], attrs: OpAttr[]) => TensorInfo[],
 ): TensorInfo[] {
   if (needsTfjsNodeCompat()) throw new CosFaceError('COSFACE_TENSORFLOW', tfjsNodeCompatAdvice());
-  const { embeddings, weights, labels, sampleWeights, sampleMargins } = inputs;
+  const { embeddings, weights, labels, sampleWeights, sampleM1, sampleM2, sampleM3, bias } = inputs;
   const temporary: OpInput[] = [];
   const write = (...args: Parameters<TensorflowBackend['write']>): OpInput => {
     const tensor = { dataId: backend.write(...args) };
     temporary.push(tensor);
     return tensor;
   };
-  const none = () => write(new Float32Array(0), [0], 'float32');
   try {
-    const opInputs = [embeddings, weights, labels, sampleWeights ?? none(), sampleMargins ?? none()];
+    const given = [sampleWeights, sampleM1, sampleM2, sampleM3, bias];
+    const none = given.every((input) => input) ? undefined : write(new Float32Array(0), [0], 'float32');
+    const opInputs = [embeddings, weights, labels, ...given.map((input) => input ?? (none as OpInput))];
     const doubles = doubleBytes(attrs);
-    return run([...opInputs, write(doubles, [doubles.length], 'int32')], opAttributes(backend.binding, attrs));
+    opInputs.push(write(doubles, [doubles.length], 'int32'));
+    return run(opInputs, opAttributes(backend.binding, attrs, gradients));
   } catch (error) {
     throw cosFaceErrorOf(error);
   } finally {
@@ -133,17 +146,38 @@ function execute(
 }
 
 /** What may change at every step, exactly: TensorFlow.js has no double, and would keep a kernel per attribute value. */
-function doubleBytes({ scale, m1, m2, m3, gradientTolerance }: MarginSoftmaxGradAttrs): Int32Array {
-  return new Int32Array(Float64Array.of(scale, m1, m2, m3, gradientTolerance).buffer);
+function doubleBytes(attrs: MarginSoftmaxGradAttrs): Int32Array {
+  const { scale, m1, m2, m3, gradientTolerance, annealing, labelSmoothing, interclassFilter, negatives, curve } = attrs;
+  const { positiveWeight, negativeWeight, negativeMargin } = attrs.binary ?? NO_BINARY_FORM;
+  const values = [
+    ...[scale, m1, m2, m3, gradientTolerance, annealing, labelSmoothing, interclassFilter ?? NO_FILTER],
+    ...[negatives?.t ?? 0, curve.kind === 'power' ? curve.exponent : 1],
+    ...[positiveWeight, negativeWeight, negativeMargin],
+  ];
+  return new Int32Array(Float64Array.from(values).buffer);
 }
 
-function opAttributes(binding: Binding, attrs: MarginSoftmaxGradAttrs): OpAttr[] {
+/** Above every cosine. */
+const NO_FILTER = 2;
+const NO_BINARY_FORM = { positiveWeight: 1, negativeWeight: 1, negativeMargin: 0, biasSign: 1 } as const;
+
+function opAttributes(binding: Binding, attrs: MarginSoftmaxGradAttrs, gradients: number): OpAttr[] {
+  const text = (name: string, value: string): OpAttr => ({ name, type: binding.TF_ATTR_STRING, value });
+  const whole = (name: string, value: number): OpAttr => ({ name, type: binding.TF_ATTR_INT, value });
   return [
-    { name: 'ignore_label', type: binding.TF_ATTR_INT, value: attrs.ignoreLabel },
-    { name: 'reduction', type: binding.TF_ATTR_STRING, value: attrs.reduction },
-    { name: 'gradient', type: binding.TF_ATTR_STRING, value: attrs.gradient },
-    { name: 'sample_margin_term', type: binding.TF_ATTR_STRING, value: attrs.sampleMarginTerm },
-    { name: 'precision', type: binding.TF_ATTR_STRING, value: attrs.precision },
+    whole('ignore_label', attrs.ignoreLabel),
+    text('reduction', attrs.reduction),
+    text('gradient', attrs.gradient),
+    text('precision', attrs.precision),
+    text('fallback', attrs.fallback),
+    whole('normalize_embeddings', Number(attrs.normalizeEmbeddings)),
+    whole('normalize_weights', Number(attrs.normalizeWeights)),
+    text('negatives', attrs.negatives?.kind ?? 'plain'),
+    whole('sub_centers', attrs.subCenters),
+    text('curve', attrs.curve.kind),
+    text('form', attrs.binary ? 'binary' : 'softmax'),
+    whole('bias_sign', attrs.binary?.biasSign ?? 1),
+    whole('num_gradients', gradients),
   ];
 }
 
@@ -157,6 +191,9 @@ const INPUT_NAMES = [
   'labels',
   'sampleWeights',
   'sampleMargins',
+  'sampleMargins',
+  'sampleMargins',
+  'bias',
   'doubles',
   'lossGradient',
 ] as const;

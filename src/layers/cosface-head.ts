@@ -14,20 +14,19 @@ import {
 } from '@tensorflow/tfjs-core';
 import { initializers, type LayerVariable, layers, type regularizers, type Shape } from '@tensorflow/tfjs-layers';
 import type { Speculation } from '../kernels/margin-softmax-gradient.js';
-import {
-  type CheckedOptions,
-  checkCommonOptions,
-  checkNumber,
-  checkOptionNames,
-  M1_RANGE,
-  M2_RANGE,
-  M3_RANGE,
-  type Range,
-} from '../loss/check-options.js';
+import { type CheckedOptions, checkNumber, checkOptionNames, type Range } from '../loss/check-options.js';
 import { runMarginSoftmax } from '../loss/run-margin-softmax.js';
-import type { GradientMode, MarginSoftmaxTensorResult, Margins, Precision } from '../loss/types.js';
+import type {
+  Fallback,
+  GradientMode,
+  MarginSoftmaxTensorResult,
+  Margins,
+  NegativesRule,
+  Precision,
+} from '../loss/types.js';
 import { CosFaceError } from '../native/errors.js';
 import { headLabels } from './head-labels.js';
+import { type HeadLoss, type HeadLossName, headLoss } from './head-loss.js';
 import { deserializeObject, type SerializedObject, serializeObject } from './serializable-config.js';
 
 export type Initializer = ReturnType<typeof initializers.zeros>;
@@ -37,9 +36,11 @@ export type Regularizer = ReturnType<typeof regularizers.l2>;
 export interface CosFaceHeadArgs {
   /** C, the number of classes. */
   numClasses: number;
-  /** s, above 0. Default 64. Few classes want less: 16 to 30 for a thousand. */
+  /** Which loss, docs/losses.md has them. Default `cosface`, with whatever margins are given. */
+  loss?: HeadLossName | null;
+  /** s, above 0. Default that of the loss, mostly 64. Few classes want less: 16 to 30 for a thousand. */
   scale?: number | null;
-  /** m of CosFace, in [0, 2]; another name for `m3`. Default 0.35, but 0 if m1 or m2 is given. */
+  /** m of the loss. With `cosface` another name for `m3`: in [0, 2], default 0.35, but 0 if m1 or m2 is given. */
   margin?: number | null;
   /** Factor on the angle (SphereFace), in (0, 16]. Default 1. */
   m1?: number | null;
@@ -51,6 +52,28 @@ export interface CosFaceHeadArgs {
   ignoreLabel?: number | null;
   /** `exact` (default) or `detached`; see `LossOptions`. */
   gradient?: GradientMode | null;
+  /** What a margin on the angle does past pi; see `arcFaceLoss`. */
+  fallback?: Fallback | null;
+  /** lambda of the losses with a factor on the angle. A number for good; for a schedule use the loss's function. */
+  lambda?: number | null;
+  /** kind and t of `mv-softmax`. */
+  kind?: 'am' | 'arc' | null;
+  t?: number | null;
+  /** Of `sphereface2` and `uniface`, as in their functions. */
+  exponent?: number | null;
+  balance?: number | null;
+  lossWeight?: number | null;
+  negativeWeight?: number | null;
+  /** As in `FamilyOptions`; each with the losses whose functions take it. */
+  labelSmoothing?: number | null;
+  interclassFilter?: number | null;
+  negatives?: NegativesRule | null;
+  /** K centres for each class: the layer's weights are then [C K, D]. */
+  subCenters?: number | null;
+  normalizeEmbeddings?: boolean | null;
+  normalizeWeights?: boolean | null;
+  /** Whether the layer has a bias, [C], added to the logits; starts at 0. Default false. `sphereface2` and `uniface` always have one, a scalar. */
+  useBias?: boolean | null;
   /** `fp32` (default), `bf16-gradients` or `bf16`; see `LossOptions`. */
   precision?: Precision | null;
   /** What the gradients may leave out, in [0, 1). Default 0; see `LossOptions`. */
@@ -70,12 +93,21 @@ export interface CosFaceHeadArgs {
   trainable?: boolean;
 }
 
-/** Those of `CosFaceHeadArgs`, and of every layer of tfjs-layers. */
-export const HEAD_NAMES: ReadonlySet<string> = new Set([
+/** Those that go on to the loss. */
+const LOSS_OPTIONS = [
+  ...['scale', 'margin', 'm1', 'm2', 'm3', 'ignoreLabel', 'gradient', 'precision', 'gradientTolerance'],
+  ...['fallback', 'lambda', 'kind', 't', 'exponent', 'balance', 'lossWeight', 'negativeWeight', 'labelSmoothing'],
+  ...['interclassFilter', 'negatives', 'subCenters', 'normalizeEmbeddings', 'normalizeWeights'],
+] as const;
+
+/** Those of a head that has margins alone, and of every layer of tfjs-layers. */
+export const MARGIN_HEAD_NAMES: ReadonlySet<string> = new Set([
   ...['numClasses', 'scale', 'margin', 'm1', 'm2', 'm3', 'ignoreLabel', 'gradient'],
   ...['precision', 'gradientTolerance', 'centerInitializer', 'seed', 'centerRegularizer', 'name', 'trainable'],
   ...['inputShape', 'batchInputShape', 'batchSize', 'dtype', 'inputDType', 'updatable', 'weights'],
 ]);
+
+const HEAD_NAMES: ReadonlySet<string> = new Set(['loss', 'useBias', ...LOSS_OPTIONS, ...MARGIN_HEAD_NAMES]);
 
 const CLASSES_RANGE: Range = {
   holds: (v) => Number.isInteger(v) && v >= 1 && v < 2 ** 31,
@@ -102,24 +134,25 @@ export class CosFaceHead extends layers.Layer {
   readonly margins: Margins;
   protected readonly options: CheckedOptions;
   protected readonly seed: number | null;
+  private readonly headLoss: HeadLoss;
+  private readonly useBias: boolean;
   private readonly centerInitializer: Initializer | null;
   private readonly centerRegularizer: Regularizer | null;
   private readonly speculation: Speculation = { hold: true };
   private centers: LayerVariable | undefined;
+  private bias: LayerVariable | undefined;
   private lastRun: LastRun | undefined;
 
   constructor(args: CosFaceHeadArgs) {
     super(args as ConstructorParameters<typeof layers.Layer>[0]);
     this.numClasses = checkNumber('numClasses', args.numClasses, CLASSES_RANGE);
-    this.margins = headMargins(args);
-    this.options = checkCommonOptions({
-      scale: args.scale ?? undefined,
-      ignoreLabel: args.ignoreLabel ?? undefined,
-      gradient: args.gradient ?? undefined,
-      precision: args.precision ?? undefined,
-      gradientTolerance: args.gradientTolerance ?? undefined,
-      reduction: 'none',
-    });
+    this.useBias = args.useBias ?? false;
+    const options = Object.fromEntries(
+      LOSS_OPTIONS.flatMap((name) => (args[name] == null ? [] : [[name, args[name]] as const])),
+    );
+    this.headLoss = headLoss({ name: args.loss ?? 'cosface', useBias: this.useBias, options }, this.numClasses);
+    this.margins = this.headLoss.margins;
+    this.options = this.headLoss.options;
     this.seed = args.seed ?? null;
     const { centerInitializer, centerRegularizer } = args;
     this.centerInitializer = centerInitializer ? deserializeObject('centerInitializer', centerInitializer) : null;
@@ -161,7 +194,12 @@ export class CosFaceHead extends layers.Layer {
     const dim = this.embeddingSize(inputShape);
     const start = this.centerInitializer ?? defaultInitializer(dim, this.seed);
     const penalty = this.centerRegularizer ?? undefined;
-    this.centers = this.addWeight('centers', [this.numClasses, dim], 'float32', start, penalty, true);
+    const { subCenters, bias } = this.headLoss;
+    this.centers = this.addWeight('centers', [this.numClasses * subCenters, dim], 'float32', start, penalty, true);
+    if (bias) {
+      const atStart = initializers.constant({ value: bias.start });
+      this.bias = this.addWeight('bias', bias.shape, 'float32', atStart, undefined, true);
+    }
     this.built = true;
   }
 
@@ -194,12 +232,15 @@ export class CosFaceHead extends layers.Layer {
   }
 
   override getConfig(): serialization.ConfigDict {
-    const { numClasses, seed, centerInitializer, centerRegularizer } = this;
+    const { numClasses, seed, centerInitializer, centerRegularizer, useBias } = this;
+    const { name: loss, given } = this.headLoss;
+    const { margin, ...options } = given;
     const { scale, ignoreLabel, gradient, precision, gradientTolerance } = this.options;
     const { m1, m2, m3 } = this.margins;
+    const margins = { ...options, m1, m2, m3, scale, ignoreLabel, gradient, precision, gradientTolerance };
     return {
       ...super.getConfig(),
-      ...{ numClasses, scale, m1, m2, m3, ignoreLabel, gradient, precision, gradientTolerance, seed },
+      ...{ numClasses, loss, useBias, seed, ...((loss === 'cosface' ? margins : given) as serialization.ConfigDict) },
       centerInitializer: centerInitializer && serializeObject(centerInitializer),
       centerRegularizer: centerRegularizer && serializeObject(centerRegularizer),
     };
@@ -208,10 +249,8 @@ export class CosFaceHead extends layers.Layer {
   protected run(target: Tensor, embeddings: Tensor, speculation?: Speculation): MarginSoftmaxTensorResult {
     const labels = headLabels(target, this.numClasses);
     try {
-      return runMarginSoftmax({
-        ...{ embeddings, weights: this.builtCenters(), labels, options: this.options, margins: this.margins },
-        ...(speculation && { speculation }),
-      });
+      const call = this.headLoss.call({ embeddings, weights: this.builtCenters(), labels }, this.bias?.read());
+      return runMarginSoftmax({ ...call, speculation });
     } finally {
       labels.dispose();
     }
@@ -254,7 +293,7 @@ serialization.registerClass(CosFaceHead);
 
 /**
  * A training head for `model.compile` and `fit`: a layer that owns one centre per class and computes the margin softmax
- * loss from embeddings, without ever forming the N x C logits.
+ * loss from embeddings, or another loss over classes (`loss`), without ever forming the N x C logits.
  *
  * `tf.loadLayersModel` knows the layer once this module is imported; take `head` from `headOf(model)` and compile
  * anew, since a saved model does not hold its loss functions. `fit` takes `classWeight`; `sampleWeight` is not
@@ -274,21 +313,6 @@ serialization.registerClass(CosFaceHead);
 export function cosFaceHead(args: CosFaceHeadArgs): CosFaceHead {
   checkOptionNames(args, HEAD_NAMES);
   return new CosFaceHead(args);
-}
-
-function headMargins({ margin, m1, m2, m3 }: CosFaceHeadArgs): Margins {
-  if (margin != null && m3 != null) {
-    throw new CosFaceError('COSFACE_OPTION_RANGE', 'margin and m3 are the same margin; give one of them.', {
-      argument: 'margin',
-    });
-  }
-  const others = m1 != null || m2 != null;
-  return {
-    m1: checkNumber('m1', m1 ?? 1, M1_RANGE),
-    m2: checkNumber('m2', m2 ?? 0, M2_RANGE),
-    m3: checkNumber(margin != null ? 'margin' : 'm3', margin ?? m3 ?? (others ? 0 : 0.35), M3_RANGE),
-    sampleMarginTerm: 'm3',
-  };
 }
 
 function defaultInitializer(dim: number, seed: number | null): Initializer {

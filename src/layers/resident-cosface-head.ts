@@ -19,7 +19,7 @@ import {
   ResidentHead,
 } from '../native/resident-head.js';
 import { sampleClasses } from '../native/sample-classes.js';
-import { CosFaceHead, type CosFaceHeadArgs, HEAD_NAMES } from './cosface-head.js';
+import { CosFaceHead, type CosFaceHeadArgs, MARGIN_HEAD_NAMES } from './cosface-head.js';
 import { headLabels } from './head-labels.js';
 
 /** Class sampling in training; evaluation always goes over all classes. */
@@ -47,7 +47,7 @@ export interface ResidentCosFaceHeadArgs
 
 const OWN_NAMES = ['learningRate', 'weightDecay', 'optimizer', 'normalize', 'classSampling'];
 const NAMES: ReadonlySet<string> = new Set([
-  ...[...HEAD_NAMES].filter((name) => !/^(center(Initializer|Regularizer)|trainable|gradient)$/.test(name)),
+  ...[...MARGIN_HEAD_NAMES].filter((name) => !/^(center(Initializer|Regularizer)|trainable|gradient)$/.test(name)),
   ...OWN_NAMES,
 ]);
 

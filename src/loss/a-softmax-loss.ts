@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkNumber, checkOptionNames, M1_RANGE, NONNEGATIVE_RANGE, optionNames } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { ANNEALING_RANGE, checkNumber, checkOptionNames, M1_RANGE, optionNames } from './check-options.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Labels, LossOptions } from './types.js';
 
 const NAMES = optionNames('margin', 'lambda');
@@ -32,21 +32,18 @@ export function aSoftmaxLoss(
   labels: Labels,
   options: ASoftmaxLossOptions = {},
 ): Tensor {
-  return multiplicative('aSoftmaxLoss', true, { embeddings, weights, labels, options });
+  return runLoss(aSoftmaxCall({ embeddings, weights, labels, options }));
 }
 
-/** The margin on the angle of rows whose lengths are the scale: A-Softmax with unit centres, L-Softmax without. */
-export function multiplicative(
-  label: string,
-  normalizeWeights: boolean,
-  call: { embeddings: Tensor; weights: Tensor; labels: Labels; options: ASoftmaxLossOptions },
-): Tensor {
+/** What `aSoftmaxLoss` runs, with unit centres; what `lSoftmaxLoss` runs, without. */
+export function aSoftmaxCall(call: LossCall<ASoftmaxLossOptions>, normalizeWeights = true): MarginSoftmaxCallArguments {
   const { options } = call;
   checkOptionNames(options, NAMES);
   const m1 = checkNumber('margin', options.margin ?? 4, M1_RANGE);
-  const annealing = checkNumber('lambda', options.lambda ?? 0, NONNEGATIVE_RANGE);
-  return runClassLoss({
-    ...{ ...call, label, sampleMarginTerm: 'm1', defaultScale: 1 },
-    attrs: { m1, annealing, normalizeEmbeddings: false, normalizeWeights },
-  });
+  const annealing = checkNumber('lambda', options.lambda ?? 0, ANNEALING_RANGE);
+  return {
+    ...{ ...call, defaultScale: 1 },
+    margins: { m1, m2: 0, m3: 0, sampleMarginTerm: 'm1' },
+    family: { annealing, normalizeEmbeddings: false, normalizeWeights },
+  };
 }

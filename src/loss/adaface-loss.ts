@@ -9,7 +9,7 @@ import {
   POSITIVE_RANGE,
   type Range,
 } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { runLoss } from './run-margin-softmax.js';
 import { batchStatistics, mean } from './target-cosines.js';
 import type { Labels, LossOptions } from './types.js';
 import { rowNorms } from './unit-rows.js';
@@ -83,10 +83,9 @@ export function adaFaceLoss(
     m3: tensor1d(quality.map((q) => margin * q + margin || 0)),
   };
   try {
-    const loss = runClassLoss({
-      ...{ embeddings, weights, labels, options, label: 'adaFaceLoss' },
-      attrs: {},
-      ownMargins: margins,
+    const loss = runLoss({
+      ...{ embeddings, weights, labels, options: { ...options, sampleMargins: margins } },
+      margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' },
     });
     if (state) Object.assign(state, next);
     return loss;

@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkChoice, checkNumber, checkOptionNames, M2_RANGE } from './check-options.js';
+import { familyCall } from './family-call.js';
 import { familyOptionNames } from './family-options.js';
-import { runFamily } from './run-family.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Fallback, FamilyOptions, Labels } from './types.js';
 
 const NAMES = familyOptionNames('margin', 'fallback');
@@ -38,9 +39,15 @@ export function arcFaceLoss(
   labels: Labels,
   options: ArcFaceLossOptions = {},
 ): Tensor {
+  return runLoss(arcFaceCall({ embeddings, weights, labels, options }));
+}
+
+/** What `arcFaceLoss` runs. */
+export function arcFaceCall(call: LossCall<ArcFaceLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const m2 = checkNumber('margin', options.margin ?? 0.5, M2_RANGE);
   const fallback = checkChoice('fallback', options.fallback ?? 'continuous', FALLBACKS);
   const margins = { m1: 1, m2, m3: 0, sampleMarginTerm: 'm2' } as const;
-  return runFamily({ embeddings, weights, labels, options, margins, fallback, label: 'arcFaceLoss' });
+  return familyCall(call, { margins, fallback });
 }

@@ -1,7 +1,7 @@
 import { Tensor, tensor1d } from '@tensorflow/tfjs-core';
 import type { MarginSoftmaxTensors } from '../kernels/margin-softmax-gradient.js';
 import { CosFaceError, spell } from '../native/errors.js';
-import type { Labels, LossOptions, PerSample } from './types.js';
+import type { Labels, LossOptions, MarginTerm, PerSample, SampleMargins } from './types.js';
 
 /** The tensors of a call, and those among them that were made from arrays and must be disposed after it. */
 export interface CheckedTensors {
@@ -18,6 +18,7 @@ export function checkTensors(
   weights: Tensor,
   labels: Labels,
   options: Pick<LossOptions, 'sampleWeights' | 'sampleMargins'>,
+  sampleMarginTerm: MarginTerm = 'm3',
 ): CheckedTensors {
   checkMatrix('embeddings', embeddings, '[N, D]');
   checkMatrix('weights', weights, '[C, D]');
@@ -49,13 +50,40 @@ export function checkTensors(
   try {
     const tensors: MarginSoftmaxTensors = { embeddings, weights, labels: labelTensor(labels, batch, made) };
     const { sampleWeights, sampleMargins } = options;
-    if (sampleWeights != null) tensors['sampleWeights'] = perSampleTensor('sampleWeights', sampleWeights, batch, made);
-    if (sampleMargins != null) tensors['sampleMargins'] = perSampleTensor('sampleMargins', sampleMargins, batch, made);
+    if (sampleWeights != null) tensors.sampleWeights = perSampleTensor('sampleWeights', sampleWeights, batch, made);
+    for (const [term, margins] of namedMargins(sampleMargins, sampleMarginTerm)) {
+      tensors[MARGIN_INPUTS[term]] = perSampleTensor('sampleMargins', margins, batch, made);
+    }
     return { tensors, made };
   } catch (error) {
     for (const tensor of made) tensor.dispose();
     throw error;
   }
+}
+
+const MARGIN_INPUTS = { m1: 'sampleM1', m2: 'sampleM2', m3: 'sampleM3' } as const;
+
+/** The margins for each sample, each with the name of the common one that it replaces. */
+function namedMargins(given: LossOptions['sampleMargins'], term: MarginTerm): Array<[MarginTerm, PerSample]> {
+  if (given == null) return [];
+  if (!isByName(given)) return [[term, given]];
+  const names = Object.keys(given);
+  const unknown = names.find((name) => !(name in MARGIN_INPUTS));
+  if (unknown !== undefined) {
+    throw new CosFaceError('COSFACE_OPTION_RANGE', `sampleMargins has ${unknown}, expected m1, m2 or m3.`, {
+      argument: 'sampleMargins',
+    });
+  }
+  return (names as MarginTerm[]).flatMap((name) => (given[name] == null ? [] : [[name, given[name]]]));
+}
+
+function isByName(margins: PerSample | SampleMargins): margins is SampleMargins {
+  return (
+    typeof margins === 'object' &&
+    !(margins instanceof Tensor) &&
+    !Array.isArray(margins) &&
+    !ArrayBuffer.isView(margins)
+  );
 }
 
 /** Embeddings and labels alone, for the losses between the samples of a batch. */

@@ -28,6 +28,8 @@ export const NONNEGATIVE_RANGE: Range = {
   holds: (v) => v >= 0 && Number.isFinite(v),
   text: 'a finite number of at least 0',
 };
+/** lambda, and the other factors that the C ABI bounds so. */
+export const ANNEALING_RANGE: Range = { holds: (v) => v >= 0 && v <= 1e6, text: 'a number in [0, 1000000]' };
 export const COUNT_RANGE: Range = {
   holds: (v) => Number.isSafeInteger(v) && v >= 1,
   text: 'a whole number of at least 1',

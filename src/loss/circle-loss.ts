@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkNumber, checkOptionNames, M3_RANGE, optionNames } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Labels, LossOptions } from './types.js';
 
 const NAMES = optionNames('margin');
@@ -32,11 +32,18 @@ export function circleLoss(
   labels: Labels,
   options: CircleLossOptions = {},
 ): Tensor {
+  return runLoss(circleCall({ embeddings, weights, labels, options }));
+}
+
+/** What `circleLoss` runs. */
+export function circleCall(call: LossCall<CircleLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const m3 = checkNumber('margin', options.margin ?? 0.25, M3_RANGE);
-  return runClassLoss({
-    ...{ embeddings, weights, labels, label: 'circleLoss', defaultScale: 256 },
+  return {
+    ...{ ...call, defaultScale: 256 },
     options: { ...options, gradient: options.gradient ?? 'detached' },
-    attrs: { m3, curve: { kind: 'circle' } },
-  });
+    margins: { m1: 1, m2: 0, m3, sampleMarginTerm: 'm3' },
+    family: { curve: { kind: 'circle' } },
+  };
 }

@@ -22,8 +22,9 @@ import {
   where,
   zeros,
 } from '@tensorflow/tfjs-core';
-import { type OwnAngle, ownAngle } from './apply-margin.js';
-import type { ClassLossAttrs, ClassLossTensors } from './class-loss.js';
+import type { MarginSoftmaxGradAttrs } from '../kernels/kernel-names.js';
+import type { MarginSoftmaxTensors } from '../kernels/margin-softmax-gradient.js';
+import { type OwnAngle, ownAngle } from './own-angle.js';
 import { rowNorms, throughNormalisation, type UnitRows, unitRows } from './unit-rows.js';
 
 /** Elements of one N x (chunk of C K) array. 2^22 float32 are 16 MiB, and about ten of them live at a time. */
@@ -73,9 +74,11 @@ export class ClassScores {
   /** The factors of the products. */
   private readonly x: Tensor;
   private readonly w: Tensor;
-  private readonly attrs: ClassLossAttrs;
+  /** <x_i, w_r> if all classes are one chunk: then the gradients need not compute them again. */
+  private readonly products: Tensor | undefined;
+  private readonly attrs: MarginSoftmaxGradAttrs;
 
-  constructor(tensors: ClassLossTensors, attrs: ClassLossAttrs, chunkElements: number) {
+  constructor(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxGradAttrs, chunkElements: number) {
     const { embeddings, weights } = tensors;
     this.attrs = attrs;
     this.labels = reshape(tensors.labels, [-1, 1]);
@@ -87,12 +90,13 @@ export class ClassScores {
     this.x = attrs.normalizeEmbeddings ? this.unitX.rows : embeddings;
     this.w = attrs.normalizeWeights ? this.unitW.rows : weights;
     this.embeddingNorm = attrs.normalizeEmbeddings ? undefined : rowNorms(embeddings);
+    this.products = this.chunks.length === 1 ? matMul(this.x, this.w, false, true) : undefined;
     this.own = this.ownScores(weights);
   }
 
   chunk({ start, size }: Chunk): ChunkScores {
     const k = this.attrs.subCenters;
-    const all = matMul(this.x, slice(this.w, [start * k, 0], [size * k, -1]), false, true);
+    const all = this.products ?? matMul(this.x, slice(this.w, [start * k, 0], [size * k, -1]), false, true);
     const onTarget = equal(this.labels, reshape(range(start, start + size, 1, 'int32'), [1, size]));
     if (k === 1) return { scores: all, onTarget, nearest: undefined };
     const grouped = reshape(all, [-1, size, k]);

@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkNumber, checkOptionNames, M3_RANGE } from './check-options.js';
+import { familyCall } from './family-call.js';
 import { familyOptionNames } from './family-options.js';
-import { runFamily } from './run-family.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { FamilyOptions, Labels } from './types.js';
 
 const NAMES = familyOptionNames('margin');
@@ -36,8 +37,14 @@ export function cosFaceLoss(
   labels: Labels,
   options: CosFaceLossOptions = {},
 ): Tensor {
+  return runLoss(cosFaceCall({ embeddings, weights, labels, options }));
+}
+
+/** What `cosFaceLoss` runs. */
+export function cosFaceCall(call: LossCall<CosFaceLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const m3 = checkNumber('margin', options.margin ?? 0.35, M3_RANGE);
   const margins = { m1: 1, m2: 0, m3, sampleMarginTerm: 'm3' } as const;
-  return runFamily({ embeddings, weights, labels, options, margins, label: 'cosFaceLoss' });
+  return familyCall(call, { margins });
 }

@@ -9,7 +9,7 @@ import {
   optionNames,
   SHARE_RANGE,
 } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { runLoss } from './run-margin-softmax.js';
 import { batchStatistics, mean } from './target-cosines.js';
 import type { Fallback, Labels, LossOptions } from './types.js';
 
@@ -61,9 +61,10 @@ export function curricularFaceLoss(
   const { targetCosines } = batchStatistics(embeddings, weights, labels, ignoreLabel);
   const now = targetCosines.length > 0 ? mean(targetCosines) : (state?.t ?? 0);
   const t = Math.min(1, Math.max(-1, state ? momentum * state.t + (1 - momentum) * now : now));
-  const loss = runClassLoss({
-    ...{ embeddings, weights, labels, options, label: 'curricularFaceLoss', sampleMarginTerm: 'm2' },
-    attrs: { m2, fallback, negatives: { kind: 'curricular', t } },
+  const loss = runLoss({
+    ...{ embeddings, weights, labels, options },
+    margins: { m1: 1, m2, m3: 0, sampleMarginTerm: 'm2' },
+    family: { fallback, negatives: { kind: 'curricular', t } },
   });
   if (state) state.t = t;
   return loss;

@@ -1,3 +1,5 @@
+import type { MarginSoftmaxGradAttrs } from '../kernels/kernel-names.js';
+import type { NegativesRule } from '../native/addon.js';
 import { CosFaceError, spell } from '../native/errors.js';
 import {
   COUNT_RANGE,
@@ -10,7 +12,6 @@ import {
   type Range,
   SHARE_RANGE,
 } from './check-options.js';
-import type { ClassLossAttrs, NegativesRule } from './class-loss.js';
 import type { FamilyOptions } from './types.js';
 
 const FAMILY = [
@@ -27,7 +28,7 @@ export function familyOptionNames(...own: string[]): ReadonlySet<string> {
 }
 
 type FamilyAttrs = Pick<
-  ClassLossAttrs,
+  MarginSoftmaxGradAttrs,
   'labelSmoothing' | 'interclassFilter' | 'negatives' | 'subCenters' | 'normalizeEmbeddings' | 'normalizeWeights'
 >;
 

@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { type ASoftmaxLossOptions, multiplicative } from './a-softmax-loss.js';
+import { type ASoftmaxLossOptions, aSoftmaxCall } from './a-softmax-loss.js';
+import { runLoss } from './run-margin-softmax.js';
 import type { Labels } from './types.js';
 
 export type LSoftmaxLossOptions = ASoftmaxLossOptions;
@@ -22,5 +23,5 @@ export function lSoftmaxLoss(
   labels: Labels,
   options: LSoftmaxLossOptions = {},
 ): Tensor {
-  return multiplicative('lSoftmaxLoss', false, { embeddings, weights, labels, options });
+  return runLoss(aSoftmaxCall({ embeddings, weights, labels, options }, false));
 }

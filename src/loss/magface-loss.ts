@@ -97,6 +97,10 @@ export function magFaceLoss(
   const { tensors, made } = checkTensors(embeddings, weights, labels, options);
   try {
     return withTapeUnwound(() => {
+      if (tensors.labels.size === 0) {
+        const plain = { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm2' } as const;
+        return runLoss({ embeddings, weights, labels: tensors.labels, options, margins: plain });
+      }
       const rise = (largestMargin - leastMargin) / (range.largest - range.least);
       const margins = normMargins(
         embeddings,
@@ -106,7 +110,7 @@ export function magFaceLoss(
       );
       made.push(margins);
       const { sampleWeights } = tensors;
-      const perSample = { ...(sampleWeights && { sampleWeights }), sampleMargins: margins };
+      const perSample = { ...(sampleWeights && { sampleWeights }), sampleMargins: { m2: margins } };
       const loss = runLoss({
         ...{ embeddings, weights, labels: tensors.labels, options: { ...options, ...perSample } },
         margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm2' },

@@ -1,16 +1,13 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { familyOptionNames } from './family-options.js';
-import { checkMargins } from './margin-softmax.js';
-import { runFamily } from './run-family.js';
-import type { Labels, MarginSoftmaxLossOptions } from './types.js';
-
-const NAMES = familyOptionNames('m1', 'm2', 'm3', 'sampleMarginTerm');
+import { familyCall } from './family-call.js';
+import { checkMarginOptions } from './margin-softmax.js';
+import { runLoss } from './run-margin-softmax.js';
+import type { Labels, MarginSoftmaxOptions } from './types.js';
 
 /**
  * The loss of `marginSoftmax` alone: the family of NormFace, CosFace, ArcFace and SphereFace with all three margins.
  *
- * Arguments, errors and source as `marginSoftmax`; options too, and `FamilyOptions` (label smoothing, inter-class
- * filtering, hard negatives, sub-centres, rows that are not normalised, a bias).
+ * Arguments, options, errors and source as `marginSoftmax`.
  *
  * @returns A scalar, or [N] with reduction `none`; float32, in nats. Differentiable, once, by embeddings, weights,
  * bias, sample weights and sample margins.
@@ -21,8 +18,7 @@ export function marginSoftmaxLoss(
   embeddings: Tensor,
   weights: Tensor,
   labels: Labels,
-  options: MarginSoftmaxLossOptions = {},
+  options: MarginSoftmaxOptions = {},
 ): Tensor {
-  const margins = checkMargins(options, NAMES);
-  return runFamily({ embeddings, weights, labels, options, margins, label: 'marginSoftmaxLoss' });
+  return runLoss(familyCall({ embeddings, weights, labels, options }, checkMarginOptions(options)));
 }

@@ -9,7 +9,7 @@ import {
   NONNEGATIVE_RANGE,
   optionNames,
 } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Fallback, Labels, LossOptions } from './types.js';
 
 const NAMES = optionNames('kind', 'margin', 't', 'fallback');
@@ -43,14 +43,21 @@ export function mvSoftmaxLoss(
   labels: Labels,
   options: MvSoftmaxLossOptions = {},
 ): Tensor {
+  return runLoss(mvSoftmaxCall({ embeddings, weights, labels, options }));
+}
+
+/** What `mvSoftmaxLoss` runs. */
+export function mvSoftmaxCall(call: LossCall<MvSoftmaxLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const arc = checkChoice('kind', options.kind ?? 'am', ['arc', 'am']) === 'arc';
   const t = checkNumber('t', options.t ?? 0.2, NONNEGATIVE_RANGE);
   const margin = checkNumber('margin', options.margin ?? (arc ? 0.5 : 0.35), arc ? M2_RANGE : M3_RANGE);
   const fallback = checkChoice('fallback', options.fallback ?? 'continuous', FALLBACKS);
   const term = arc ? 'm2' : 'm3';
-  return runClassLoss({
-    ...{ embeddings, weights, labels, options, label: 'mvSoftmaxLoss', sampleMarginTerm: term },
-    attrs: { [term]: margin, fallback, negatives: { kind: arc ? 'mv-arc' : 'mv-am', t } },
-  });
+  return {
+    ...call,
+    margins: { m1: 1, m2: 0, m3: 0, [term]: margin, sampleMarginTerm: term },
+    family: { fallback, negatives: { kind: arc ? 'mv-arc' : 'mv-am', t } },
+  };
 }

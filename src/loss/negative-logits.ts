@@ -11,8 +11,7 @@ import {
   type Tensor,
   where,
 } from '@tensorflow/tfjs-core';
-import type { GradientMode } from '../kernels/kernel-names.js';
-import type { ClassLossAttrs } from './class-loss.js';
+import type { GradientMode, MarginSoftmaxGradAttrs } from '../kernels/kernel-names.js';
 
 /** V(v) of the other classes' scores and its derivative, both [N, c]; without a slope it is 1. */
 export interface NegativeLogits {
@@ -31,7 +30,9 @@ export function powerCurve(v: Tensor, exponent: number, gradient: GradientMode):
   };
 }
 
-type Rule = Pick<ClassLossAttrs, 'curve' | 'negatives' | 'interclassFilter' | 'gradient'> & { m3: number | Tensor };
+type Rule = Pick<MarginSoftmaxGradAttrs, 'curve' | 'negatives' | 'interclassFilter' | 'gradient'> & {
+  m3: number | Tensor;
+};
 
 /**
  * V and its derivative for a chunk of classes.
@@ -41,7 +42,7 @@ type Rule = Pick<ClassLossAttrs, 'curve' | 'negatives' | 'interclassFilter' | 'g
  */
 export function negativeLogits(v: Tensor, threshold: Tensor, rule: Rule): NegativeLogits {
   const { interclassFilter } = rule;
-  const counts = interclassFilter === undefined ? undefined : lessEqual(v, interclassFilter);
+  const counts = interclassFilter == null ? undefined : lessEqual(v, interclassFilter);
   return { ...shaped(v, threshold, rule), counts };
 }
 

@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkOptionNames } from './check-options.js';
+import { familyCall } from './family-call.js';
 import { familyOptionNames } from './family-options.js';
-import { runFamily } from './run-family.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { FamilyOptions, Labels } from './types.js';
 
 const NAMES = familyOptionNames();
@@ -17,7 +18,13 @@ const NAMES = familyOptionNames();
  * const loss = normFaceLoss(x, w, y, { scale: 30 });
  */
 export function normFaceLoss(embeddings: Tensor, weights: Tensor, labels: Labels, options: FamilyOptions = {}): Tensor {
+  return runLoss(normFaceCall({ embeddings, weights, labels, options }));
+}
+
+/** What `normFaceLoss` runs. */
+export function normFaceCall(call: LossCall<FamilyOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const margins = { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' } as const;
-  return runFamily({ embeddings, weights, labels, options, margins, label: 'normFaceLoss' });
+  return familyCall(call, { margins });
 }

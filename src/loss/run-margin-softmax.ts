@@ -3,25 +3,39 @@ import type { MarginSoftmaxAttrs } from '../kernels/kernel-names.js';
 import {
   differentiableMarginSoftmax,
   type MarginSoftmaxResult,
+  type MarginSoftmaxTensors,
   type Speculation,
 } from '../kernels/margin-softmax-gradient.js';
 import { constantOf, withTapeUnwound } from '../kernels/not-differentiable.js';
+import type { FamilyAttributes } from '../native/addon.js';
+import { CosFaceError } from '../native/errors.js';
 import { warnOutOfBounds } from './bounds.js';
-import { checkTensors } from './check-arguments.js';
+import { checkFloats, checkTensors } from './check-arguments.js';
 import { type CheckedOptions, checkCommonOptions } from './check-options.js';
 import { chooseExecutor } from './choose-executor.js';
-import { withPerSampleGradients } from './per-sample-gradient.js';
+import { PLAIN_FAMILY } from './plain-family.js';
 import type { Labels, LossOptions, MarginSoftmaxTensorResult, Margins } from './types.js';
 
-/** A call of any loss of the family, its own options already turned into margins. */
+/** A call of any loss over classes, its own options already checked and turned into margins and attributes. */
 export interface MarginSoftmaxCallArguments {
   embeddings: Tensor;
   weights: Tensor;
   labels: Labels;
   options: LossOptions;
   margins: Margins;
-  speculation?: Speculation;
+  /** What the loss is beyond its margins. Default: nothing. */
+  family?: Partial<FamilyAttributes> | undefined;
+  /** [C], or a scalar with a binary form. */
+  bias?: Tensor | undefined;
+  /** Default 64. */
+  defaultScale?: number;
+  speculation?: Speculation | undefined;
 }
+
+/** A call of one loss, with the options that are its own. */
+export type LossCall<Options> = Pick<MarginSoftmaxCallArguments, 'embeddings' | 'weights' | 'labels'> & {
+  options: Options;
+};
 
 /** Loss, target cosine and prediction; going back through the last two throws COSFACE_NOT_DIFFERENTIABLE. */
 export function runMarginSoftmax(call: MarginSoftmaxCallArguments): MarginSoftmaxTensorResult {
@@ -45,40 +59,71 @@ export function runLoss(call: MarginSoftmaxCallArguments): Tensor {
   return loss;
 }
 
-function run({
-  embeddings,
-  weights,
-  labels,
-  options,
-  margins,
-  speculation,
-}: MarginSoftmaxCallArguments): MarginSoftmaxResult {
-  const attrs = attributes(checkCommonOptions(options), margins);
-  const { tensors, made } = checkTensors(embeddings, weights, labels, options);
-  warnOutOfBounds(attrs.scale, margins, weights.shape[0] as number, weights.shape[1] as number);
+function run(call: MarginSoftmaxCallArguments): MarginSoftmaxResult {
+  const { embeddings, weights, labels, options, margins, speculation } = call;
+  const attrs = attributes(checkCommonOptions(options, call.defaultScale), margins, call.family);
+  const { tensors, made } = checkTensors(embeddings, weights, labels, options, margins.sampleMarginTerm);
   try {
-    const executor = chooseExecutor();
-    return withTapeUnwound(() =>
-      differentiableMarginSoftmax(executor, withPerSampleGradients(executor, tensors, attrs), attrs, speculation),
-    );
+    const classes = checkClasses(tensors, attrs, call.bias);
+    const cosines = attrs.normalizeEmbeddings && attrs.normalizeWeights;
+    if (cosines && attrs.curve.kind === 'cosine' && !attrs.binary) {
+      warnOutOfBounds(attrs.scale, margins, classes, weights.shape[1] as number);
+    }
+    return withTapeUnwound(() => differentiableMarginSoftmax(chooseExecutor(), tensors, attrs, speculation));
   } finally {
     for (const tensor of made) tensor.dispose();
   }
 }
 
+/** Checks what goes by classes, and puts the bias among the tensors. Returns C. */
+function checkClasses(tensors: MarginSoftmaxTensors, attrs: MarginSoftmaxAttrs, bias: Tensor | undefined): number {
+  const { subCenters } = attrs;
+  const rows = tensors.weights.shape[0] as number;
+  if (rows % subCenters !== 0) {
+    throw new CosFaceError(
+      'COSFACE_SHAPE',
+      `weights has shape [${tensors.weights.shape}], expected a multiple of ${subCenters} rows because subCenters is ` +
+        `${subCenters}: the rows of a class follow each other.`,
+      { argument: 'weights' },
+    );
+  }
+  const classes = rows / subCenters;
+  if (bias) {
+    tensors.bias = attrs.binary
+      ? checkFloats('bias', bias, [], ', one number for all classes')
+      : checkFloats('bias', bias, [classes], ', one number for each class');
+  }
+  return classes;
+}
+
 /** Spelt out: spreading two objects takes a microsecond, and so much of the call's own cost. */
-function attributes(options: CheckedOptions, margins: Margins): MarginSoftmaxAttrs {
+function attributes(
+  options: CheckedOptions,
+  { m1, m2, m3 }: Margins,
+  beyond: Partial<FamilyAttributes> | undefined,
+): MarginSoftmaxAttrs {
+  const family = beyond ? { ...PLAIN_FAMILY, ...beyond } : PLAIN_FAMILY;
   return {
     scale: options.scale,
-    m1: margins.m1,
-    m2: margins.m2,
-    m3: margins.m3,
+    m1,
+    m2,
+    m3,
     ignoreLabel: options.ignoreLabel,
     reduction: options.reduction,
     gradient: options.gradient,
-    sampleMarginTerm: margins.sampleMarginTerm,
     precision: options.precision,
-    gradientTolerance: options.gradientTolerance,
+    // Binary forms have no probabilities to leave out; the kernels refuse what would be a permission.
+    gradientTolerance: family.binary ? 0 : options.gradientTolerance,
+    fallback: family.fallback,
+    annealing: family.annealing,
+    normalizeEmbeddings: family.normalizeEmbeddings,
+    normalizeWeights: family.normalizeWeights,
+    labelSmoothing: family.labelSmoothing,
+    interclassFilter: family.interclassFilter,
+    negatives: family.negatives,
+    subCenters: family.subCenters,
+    curve: family.curve,
+    binary: family.binary,
     withGradients: false,
   };
 }

@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkNumber, checkOptionNames, SHARE_RANGE } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Labels, LossOptions } from './types.js';
 
 const NAMES: ReadonlySet<string> = new Set([
@@ -43,12 +43,19 @@ export function softmaxLoss(
   labels: Labels,
   options: SoftmaxLossOptions = {},
 ): Tensor {
+  return runLoss(softmaxCall({ embeddings, weights, labels, options }));
+}
+
+/** What `softmaxLoss` runs. */
+export function softmaxCall(call: LossCall<SoftmaxLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const labelSmoothing = checkNumber('labelSmoothing', options.labelSmoothing ?? 0, SHARE_RANGE);
   const { bias } = options;
-  return runClassLoss({
-    ...{ embeddings, weights, labels, options, bias, label: 'softmaxLoss' },
-    attrs: { labelSmoothing, normalizeEmbeddings: false, normalizeWeights: false },
+  return {
+    ...{ ...call, bias },
+    margins: { m1: 1, m2: 0, m3: 0, sampleMarginTerm: 'm3' },
+    family: { labelSmoothing, normalizeEmbeddings: false, normalizeWeights: false },
     defaultScale: 1,
-  });
+  };
 }

@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { checkNumber, checkOptionNames, M1_RANGE, NONNEGATIVE_RANGE } from './check-options.js';
+import { ANNEALING_RANGE, checkNumber, checkOptionNames, M1_RANGE } from './check-options.js';
+import { familyCall } from './family-call.js';
 import { familyOptionNames } from './family-options.js';
-import { runFamily } from './run-family.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { FamilyOptions, Labels } from './types.js';
 
 const NAMES = familyOptionNames('margin', 'lambda');
@@ -32,9 +33,15 @@ export function sphereFaceLoss(
   labels: Labels,
   options: SphereFaceLossOptions = {},
 ): Tensor {
+  return runLoss(sphereFaceCall({ embeddings, weights, labels, options }));
+}
+
+/** What `sphereFaceLoss` runs. */
+export function sphereFaceCall(call: LossCall<SphereFaceLossOptions>): MarginSoftmaxCallArguments {
+  const { options } = call;
   checkOptionNames(options, NAMES);
   const m1 = checkNumber('margin', options.margin ?? 4, M1_RANGE);
-  const annealing = checkNumber('lambda', options.lambda ?? 0, NONNEGATIVE_RANGE);
+  const annealing = checkNumber('lambda', options.lambda ?? 0, ANNEALING_RANGE);
   const margins = { m1, m2: 0, m3: 0, sampleMarginTerm: 'm1' } as const;
-  return runFamily({ embeddings, weights, labels, options, margins, annealing, label: 'sphereFaceLoss' });
+  return familyCall(call, { margins, annealing });
 }

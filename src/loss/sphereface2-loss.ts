@@ -10,7 +10,7 @@ import {
   type Range,
   SCALE_RANGE,
 } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
+import { type LossCall, type MarginSoftmaxCallArguments, runLoss } from './run-margin-softmax.js';
 import type { Labels, LossOptions } from './types.js';
 
 const NAMES = optionNames('margin', 'exponent', 'balance', 'lossWeight', 'bias');
@@ -53,35 +53,42 @@ export function sphereFace2Loss(
   labels: Labels,
   options: SphereFace2LossOptions = {},
 ): Tensor {
+  return withBias(sphereFace2Call({ embeddings, weights, labels, options }));
+}
+
+/** What `sphereFace2Loss` runs. */
+export function sphereFace2Call(call: LossCall<SphereFace2LossOptions>): BinaryCall {
+  const { options, weights } = call;
   checkOptionNames(options, NAMES);
   const { scale, margin, exponent, balance } = checkShape(options);
   const factor = checkNumber('lossWeight', options.lossWeight ?? 1, POSITIVE_RANGE) / scale;
   // From JavaScript weights may be anything; its own check comes later.
   const numClasses = Math.max(1, weights?.shape?.[0] ?? 1);
-  const bias = options.bias ?? sphereFace2Bias({ numClasses, scale, margin, exponent, balance });
-  return withBias(bias, (tensor) =>
-    runClassLoss({
-      ...{ embeddings, weights, labels, options, bias: tensor, label: 'sphereFace2Loss', defaultScale: 40 },
-      attrs: {
-        m3: margin,
-        curve: { kind: 'power', exponent },
-        binary: {
-          positiveWeight: balance * factor,
-          negativeWeight: (1 - balance) * factor,
-          negativeMargin: margin,
-          biasSign: 1,
-        },
+  return {
+    ...{ ...call, defaultScale: 40 },
+    bias: options.bias ?? sphereFace2Bias({ numClasses, scale, margin, exponent, balance }),
+    margins: { m1: 1, m2: 0, m3: margin, sampleMarginTerm: 'm3' },
+    family: {
+      curve: { kind: 'power', exponent },
+      binary: {
+        positiveWeight: balance * factor,
+        negativeWeight: (1 - balance) * factor,
+        negativeMargin: margin,
+        biasSign: 1,
       },
-    }),
-  );
+    },
+  };
 }
 
-/** Runs a binary loss with a bias that is a number or a scalar tensor. */
-export function withBias(bias: number | Tensor, run: (bias: Tensor) => Tensor): Tensor {
-  if (typeof bias !== 'number') return run(bias);
+/** A call of a binary loss, whose bias is a number or a scalar tensor. */
+export type BinaryCall = Omit<MarginSoftmaxCallArguments, 'bias'> & { bias: number | Tensor };
+
+/** Runs a binary loss. */
+export function withBias({ bias, ...call }: BinaryCall): Tensor {
+  if (typeof bias !== 'number') return runLoss({ ...call, bias });
   const tensor = scalar(checkNumber('bias', bias, FINITE_RANGE));
   try {
-    return run(tensor);
+    return runLoss({ ...call, bias: tensor });
   } finally {
     tensor.dispose();
   }

@@ -20,10 +20,10 @@ import {
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import type { GradientMode } from '../kernels/kernel-names.js';
-import { ANGLE_EPSILON, changesAngle, type MarginColumns, type OwnAngle } from './apply-margin.js';
-import type { ClassLossAttrs, Fallback } from './class-loss.js';
+import type { GradientMode, MarginSoftmaxGradAttrs } from '../kernels/kernel-names.js';
+import type { Fallback } from '../native/addon.js';
 import { powerCurve } from './negative-logits.js';
+import { ANGLE_EPSILON, changesAngle, type MarginColumns, type OwnAngle } from './own-angle.js';
 
 /** M(cos_y) of a class loss and its derivatives; all columns [N, 1]. */
 export interface TargetLogit {
@@ -34,7 +34,7 @@ export interface TargetLogit {
   byMargin: { m1: Tensor; m2: Tensor; m3: Tensor };
 }
 
-type Rule = Pick<ClassLossAttrs, 'curve' | 'fallback' | 'annealing' | 'gradient'>;
+type Rule = Pick<MarginSoftmaxGradAttrs, 'curve' | 'fallback' | 'annealing' | 'gradient'>;
 
 /**
  * M and its derivatives.

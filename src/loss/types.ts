@@ -1,7 +1,6 @@
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import type { GradientMode, MarginTerm, Reduction } from '../kernels/kernel-names.js';
-import type { Precision } from '../native/addon.js';
-import type { Fallback, NegativesRule } from './class-loss.js';
+import type { Fallback, NegativesRule, Precision } from '../native/addon.js';
 
 export type { Fallback, GradientMode, MarginTerm, NegativesRule, Precision, Reduction };
 
@@ -10,6 +9,9 @@ export type Labels = Tensor | Int32Array | readonly number[];
 
 /** One number for each sample, [N]: a float32 tensor or numbers. */
 export type PerSample = Tensor | Float32Array | readonly number[];
+
+/** Margins for each sample by the name of the common one that each replaces. */
+export type SampleMargins = Partial<Record<MarginTerm, PerSample>>;
 
 /** The options that every loss of the family takes. */
 export interface LossOptions {
@@ -24,8 +26,11 @@ export interface LossOptions {
   ignoreLabel?: number | undefined;
   /** A factor on each sample's loss, [N], finite. Default 1. Differentiable, but for a mean's number of samples. */
   sampleWeights?: PerSample | undefined;
-  /** A margin for each sample, [N], which replaces the common one. Differentiable. */
-  sampleMargins?: PerSample | undefined;
+  /**
+   * A margin for each sample, [N], which replaces the common one; or one, two or three of them by name, as in
+   * `{ m2: angles, m3: offsets }`. m1 in (0, 16], m2 in [-pi, pi], m3 in [-2, 2]. Differentiable.
+   */
+  sampleMargins?: PerSample | SampleMargins | undefined;
   /**
    * `exact` (default), or `detached`: drops the derivative of the margin function by the cosine, as insightface and
    * OpenSphere do. Makes no difference to an additive cosine margin.
@@ -45,7 +50,7 @@ export interface LossOptions {
   gradientTolerance?: number | undefined;
 }
 
-/** What else a margin softmax may do; all off by default. What goes beyond the margins runs without a fused kernel yet. */
+/** What else a margin softmax may do; all off by default. */
 export interface FamilyOptions extends LossOptions {
   /** Part of each target that is spread evenly over all classes that count, in [0, 1). Default 0. */
   labelSmoothing?: number | undefined;
@@ -76,19 +81,20 @@ export interface Margins {
   sampleMarginTerm: MarginTerm;
 }
 
-/** The options of `marginSoftmaxLoss`. */
-export interface MarginSoftmaxLossOptions extends MarginSoftmaxOptions, FamilyOptions {}
-
-/** The options of `marginSoftmax`, and those of `marginSoftmaxLoss` on margins. */
-export interface MarginSoftmaxOptions extends LossOptions {
+/** The options of `marginSoftmax` and of `marginSoftmaxLoss`. */
+export interface MarginSoftmaxOptions extends FamilyOptions {
   /** Factor on the angle, in (0, 16]. Default 1. */
   m1?: number | undefined;
   /** Offset of the angle in radians, in [0, pi]. Default 0. */
   m2?: number | undefined;
   /** Offset of the cosine, in [0, 2]. Default 0. */
   m3?: number | undefined;
-  /** Which margin `sampleMargins` replaces. Default `m3`. */
+  /** Which margin `sampleMargins` replaces where it is no object. Default `m3`. */
   sampleMarginTerm?: MarginTerm | undefined;
+  /** What a margin on the angle does past pi; as in `arcFaceLoss`. Default `continuous`. */
+  fallback?: Fallback | undefined;
+  /** lambda in (lambda cos t + psi - m3) / (1 + lambda), in [0, 1e6]. Default 0; `annealedLambda` gives a schedule. */
+  lambda?: number | undefined;
 }
 
 /** What `marginSoftmax` returns; every tensor belongs to the caller. */

@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkNumber, checkOptionNames, M3_RANGE, optionNames, POSITIVE_RANGE } from './check-options.js';
-import { runClassLoss } from './run-class-loss.js';
-import { withBias } from './sphereface2-loss.js';
+import type { LossCall } from './run-margin-softmax.js';
+import { type BinaryCall, withBias } from './sphereface2-loss.js';
 import type { Labels, LossOptions } from './types.js';
 
 const NAMES = optionNames('margin', 'negativeWeight', 'bias');
@@ -34,14 +34,19 @@ export function uniFaceLoss(
   labels: Labels,
   options: UniFaceLossOptions = {},
 ): Tensor {
+  return withBias(uniFaceCall({ embeddings, weights, labels, options }));
+}
+
+/** What `uniFaceLoss` runs. */
+export function uniFaceCall(call: LossCall<UniFaceLossOptions>): BinaryCall {
+  const { options, weights } = call;
   checkOptionNames(options, NAMES);
   const m3 = checkNumber('margin', options.margin ?? 0.4, M3_RANGE);
   const negativeWeight = checkNumber('negativeWeight', options.negativeWeight ?? 1, POSITIVE_RANGE);
-  const bias = options.bias ?? Math.log(10 * Math.max(1, weights?.shape?.[0] ?? 1));
-  return withBias(bias, (tensor) =>
-    runClassLoss({
-      ...{ embeddings, weights, labels, options, bias: tensor, label: 'uniFaceLoss' },
-      attrs: { m3, binary: { positiveWeight: 1, negativeWeight, negativeMargin: 0, biasSign: -1 } },
-    }),
-  );
+  return {
+    ...call,
+    bias: options.bias ?? Math.log(10 * Math.max(1, weights?.shape?.[0] ?? 1)),
+    margins: { m1: 1, m2: 0, m3, sampleMarginTerm: 'm3' },
+    family: { binary: { positiveWeight: 1, negativeWeight, negativeMargin: 0, biasSign: -1 } },
+  };
 }

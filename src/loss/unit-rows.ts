@@ -12,6 +12,7 @@ import {
   sum,
   type Tensor,
   where,
+  zeros,
 } from '@tensorflow/tfjs-core';
 
 /** A row shorter than this is taken as the zero vector; COSFACE_ZERO_NORM of native/include/cosface/margin_softmax.h. */
@@ -49,6 +50,8 @@ export function throughNormalisation(gradient: Tensor, { rows, inverseNorm }: Un
 
 /** The norms of the rows, [R, 1]; as safe from overflow as `unitRows`. */
 export function rowNorms(matrix: Tensor): Tensor {
+  // Of no rows, which tfjs-node's Select does not take.
+  if (matrix.shape[0] === 0) return zeros([0, 1]);
   const largest = max(abs(matrix), 1, true);
   const scaled = div(matrix, where(greater(largest, 0), largest, 1));
   return mul(sqrt(sum(square(scaled), 1, true)), largest);

@@ -64,14 +64,8 @@ export interface MarginSoftmaxInputs {
   dim: number;
   /** [N]. */
   sampleWeights?: Float32Array | null | undefined;
-  /** [N]; each replaces the common margin of its name. */
-  sampleM1?: Float32Array | null | undefined;
-  sampleM2?: Float32Array | null | undefined;
-  sampleM3?: Float32Array | null | undefined;
-  /** Another name for sampleM3. */
+  /** [N], in place of m3. */
   sampleMargins?: Float32Array | null | undefined;
-  /** [C], or [1] with `binary`. */
-  bias?: Float32Array | null | undefined;
   /** dL / d loss_i [N]; with reduction 'none' only. */
   lossGradient?: Float32Array | null | undefined;
   /** [S], rising: the classes that take part. dWeights then has S rows. */
@@ -126,7 +120,25 @@ export interface FamilyAttributes {
 
 export type FamilyOptions = { [K in keyof FamilyAttributes]?: FamilyAttributes[K] | undefined };
 
-export interface NativeOptions extends Partial<DeviceChoice>, FamilyOptions {
+/** What few calls have, in an object of its own: a property that is missing costs a call as much as one that is there. */
+export interface FamilyPart extends FamilyOptions {
+  /** [N]; each replaces the common margin of its name. */
+  sampleM1?: Float32Array | null | undefined;
+  sampleM2?: Float32Array | null | undefined;
+  sampleM3?: Float32Array | null | undefined;
+  /** [C], or [1] with `binary`. */
+  bias?: Float32Array | null | undefined;
+  /** Outputs, written in place. As the bias; with both gradients only. */
+  dBias?: Float32Array | undefined;
+  /** [N]; these need no gradients and cost nothing. */
+  dSampleWeights?: Float32Array | undefined;
+  dSampleM1?: Float32Array | undefined;
+  dSampleM2?: Float32Array | undefined;
+  dSampleM3?: Float32Array | undefined;
+}
+
+export interface NativeOptions extends Partial<DeviceChoice> {
+  family?: FamilyPart | undefined;
   scale: number;
   m1: number;
   m2: number;
@@ -156,13 +168,6 @@ export interface MarginSoftmaxOutputs {
   prediction?: Int32Array | undefined;
   dEmbeddings?: Float32Array | undefined;
   dWeights?: Float32Array | undefined;
-  /** As the bias; with both gradients only. */
-  dBias?: Float32Array | undefined;
-  /** [N]; these need no gradients and cost nothing. */
-  dSampleWeights?: Float32Array | undefined;
-  dSampleM1?: Float32Array | undefined;
-  dSampleM2?: Float32Array | undefined;
-  dSampleM3?: Float32Array | undefined;
 }
 
 export type MarginSoftmaxCall = MarginSoftmaxInputs & NativeOptions & MarginSoftmaxOutputs;
@@ -180,7 +185,10 @@ export interface MarginSoftmaxSummary {
   zeroWeights: number;
 }
 
-export interface MarginSoftmaxAsyncResult extends MarginSoftmaxSummary, MarginSoftmaxOutputs {
+/** Outputs of the family that a call may ask for. */
+export type FamilyOutputs = Pick<FamilyPart, 'dBias' | 'dSampleWeights' | 'dSampleM1' | 'dSampleM2' | 'dSampleM3'>;
+
+export interface MarginSoftmaxAsyncResult extends MarginSoftmaxSummary, MarginSoftmaxOutputs, FamilyOutputs {
   loss: Float32Array;
   targetCosine: Float32Array;
   prediction: Int32Array;

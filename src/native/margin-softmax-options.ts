@@ -1,4 +1,11 @@
-import type { FamilyAttributes, FamilyOptions, MarginSoftmaxAsyncCall, Precision, ResidentCall } from './addon.js';
+import type {
+  FamilyAttributes,
+  FamilyOptions,
+  FamilyPart,
+  MarginSoftmaxAsyncCall,
+  Precision,
+  ResidentCall,
+} from './addon.js';
 import { chooseDevice, type Device } from './backend-choice.js';
 import { CosFaceError, spell } from './errors.js';
 import type { HeadEvaluateOptions } from './resident-head.js';
@@ -169,15 +176,11 @@ export function readHeadCall(options: HeadEvaluateOptions, name: 'step' | 'evalu
 
 function readSamples(options: ResidentStepOptions): ResidentCall & Flags {
   return {
-    ...readFamily(options),
+    family: readFamily(options),
     embeddings: options.embeddings,
     labels: options.labels,
     sampleWeights: options.sampleWeights,
     sampleMargins: options.sampleMargins,
-    sampleM1: options.sampleM1,
-    sampleM2: options.sampleM2,
-    sampleM3: options.sampleM3,
-    bias: options.bias,
     classIds: options.classIds,
     scale: options.scale === undefined ? 64 : options.scale,
     m1: options.m1 === undefined ? 1 : options.m1,
@@ -195,12 +198,14 @@ function readSamples(options: ResidentStepOptions): ResidentCall & Flags {
   };
 }
 
-function readFamily(options: FamilyOptions): FamilyOptions {
+function readFamily(options: Omit<ResidentStepOptions, 'classIds'>): FamilyPart {
   for (const [name, parts] of Object.entries(PART_NAMES)) {
     const value = options[name as keyof typeof PART_NAMES];
     if (typeof value === 'object' && value !== null) requireKnownNames(value, `${name}(`, parts);
   }
-  return Object.fromEntries(FAMILY_NAMES.map((name) => [name, options[name]]));
+  const { sampleM1, sampleM2, sampleM3, bias } = options;
+  const family: FamilyOptions = Object.fromEntries(FAMILY_NAMES.map((name) => [name, options[name]]));
+  return { ...family, sampleM1, sampleM2, sampleM3, bias };
 }
 
 function readFlag(name: keyof Flags, flag: boolean | undefined = false): boolean {

@@ -1,4 +1,4 @@
-import type { MarginSoftmaxOutputs } from './addon.js';
+import type { FamilyPart } from './addon.js';
 import { CosFaceError } from './errors.js';
 import { loadAddon } from './load.js';
 import { type MarginSoftmaxOptions, type MarginSoftmaxResult, readOptions } from './margin-softmax-options.js';
@@ -36,22 +36,32 @@ export function marginSoftmax(options: MarginSoftmaxOptions): MarginSoftmaxResul
   const { gradients, sampleGradients, ...inputs } = readOptions(options);
   const addon = loadAddon();
   const outputs = allocateOutputs(inputs, { gradients, sampleGradients });
-  addon.marginSoftmax({ ...inputs, ...outputs });
+  const { loss, targetCosine, prediction, dEmbeddings, dWeights, ...ofFamily } = outputs;
+  const family = { ...inputs.family, ...ofFamily };
+  addon.marginSoftmax({ ...inputs, loss, targetCosine, prediction, dEmbeddings, dWeights, family });
   return outputs;
 }
 
-type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels' | 'bias' | 'classIds' | 'dim'>;
-type Outputs = MarginSoftmaxResult & MarginSoftmaxOutputs;
+type Inputs = Pick<MarginSoftmaxOptions, 'embeddings' | 'weights' | 'labels' | 'classIds' | 'dim'> & {
+  family?: FamilyPart | undefined;
+};
 
-function allocateOutputs(inputs: Inputs, wanted: { gradients: boolean; sampleGradients: boolean }): Outputs {
+function allocateOutputs(
+  inputs: Inputs,
+  wanted: { gradients: boolean; sampleGradients: boolean },
+): MarginSoftmaxResult {
   const batch = lengthOf(inputs.labels);
   const perSample = () => new Float32Array(batch);
   try {
-    const outputs: Outputs = { loss: perSample(), targetCosine: perSample(), prediction: new Int32Array(batch) };
+    const outputs: MarginSoftmaxResult = {
+      loss: perSample(),
+      targetCosine: perSample(),
+      prediction: new Int32Array(batch),
+    };
     if (wanted.gradients) {
       outputs.dEmbeddings = new Float32Array(lengthOf(inputs.embeddings));
       outputs.dWeights = new Float32Array(gradientLength(inputs));
-      if (inputs.bias) outputs.dBias = new Float32Array(lengthOf(inputs.bias));
+      if (inputs.family?.bias) outputs.dBias = new Float32Array(lengthOf(inputs.family.bias));
     }
     if (wanted.sampleGradients) {
       for (const name of ['dSampleWeights', 'dSampleM1', 'dSampleM2', 'dSampleM3'] as const)

@@ -1,4 +1,4 @@
-import { engine } from '@tensorflow/tfjs-core';
+import { engine, type NamedAttrMap } from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { MarginSoftmax, MarginSoftmaxGrad } from '../../src/kernels/kernel-names.js';
 import type { MarginSoftmaxExecutor } from '../../src/kernels/margin-softmax-gradient.js';
@@ -7,9 +7,9 @@ import { type ReferenceProblem, reference } from '../reference.js';
 
 /** The kernels registered for the backend that is current. */
 export const registeredKernels: MarginSoftmaxExecutor = {
-  marginSoftmax: (tensors, attrs) => engine().runKernel(MarginSoftmax, tensors, attrs),
+  marginSoftmax: (tensors, attrs) => engine().runKernel(MarginSoftmax, tensors, attrs as unknown as NamedAttrMap),
   marginSoftmaxGrad: (tensors, lossGradient, attrs) =>
-    engine().runKernel(MarginSoftmaxGrad, { ...tensors, lossGradient }, attrs),
+    engine().runKernel(MarginSoftmaxGrad, { ...tensors, lossGradient }, attrs as unknown as NamedAttrMap),
 };
 
 /** Loss within 2e-6, gradients within 1e-5 at s <= 64, in proportion to s beyond. */

@@ -25,7 +25,11 @@ function runAndWatch(name: string, memoryOf: (backend: object) => TensorMemory, 
     },
   };
   const kernel = nativeKernels(name, memoryOf, watched, chooseDevice('cpu'))[0];
-  const outputs = kernel?.kernelFunc({ inputs, attrs, backend: tf.backend() }) as tf.TensorInfo[];
+  const outputs = kernel?.kernelFunc({
+    inputs,
+    attrs: attrs as unknown as tf.NamedAttrMap,
+    backend: tf.backend(),
+  }) as tf.TensorInfo[];
   return { call: call as MarginSoftmaxCall, outputs };
 }
 

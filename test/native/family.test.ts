@@ -115,7 +115,9 @@ const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 
 function callOf({ x, w, y, bias }: FamilyProblem, form: Form): MarginSoftmaxOptions {
   const inputs = { embeddings: flat(x), weights: flat(w), labels: Int32Array.from(y), dim: x[0]?.length ?? 0 };
-  return { ...inputs, ...(bias && { bias: Float32Array.from(bias) }), ...form, gradients: true, sampleGradients: true };
+  // A copy: a test overwrites what it has handed over.
+  const own = bias ? Float32Array.from(bias) : form.bias?.slice();
+  return { ...inputs, ...form, ...(own && { bias: own }), gradients: true, sampleGradients: true };
 }
 
 /** The result; skips a form that the kernels refuse, with their words. */

@@ -148,7 +148,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     ],
     [
       'sampleMargins of rank 2',
-      () => ({ sampleMargins: tf.ones([19, 1]) }),
+      () => ({ sampleM3: tf.ones([19, 1]) }),
       { code: 'COSFACE_RANK', argument: 'sampleMargins' },
     ],
     [
@@ -158,7 +158,7 @@ describeTensorflow('the kernels on the backend tensorflow', () => {
     ],
     [
       'a margin out of range',
-      () => ({ sampleMargins: tf.fill([19], 3) }),
+      () => ({ sampleM3: tf.fill([19], 3) }),
       { code: 'COSFACE_MARGIN_RANGE', argument: 'sampleMargins', index: 0 },
     ],
   ])('%s: an error that says so, and nothing left behind', (_, change, expected) => {

@@ -133,7 +133,7 @@ class graph {
 
   // nullptr where shape inference refuses.
   void* margin_softmax(const std::vector<graph_output>& inputs, int64_t gradients) {
-    void* description = call<void*>("TF_NewOperation", graph_, "CosfaceMarginSoftmaxV1", "op");
+    void* description = call<void*>("TF_NewOperation", graph_, "CosfaceMarginSoftmaxV2", "op");
     for (const graph_output& input : inputs) call<void>("TF_AddInput", description, input);
     call<void>("TF_SetAttrInt", description, "num_gradients", gradients);
     return call<void*>("TF_FinishOperation", description, status_);

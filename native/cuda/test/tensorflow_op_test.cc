@@ -255,7 +255,7 @@ TEST_F(TensorflowOp, a_call_that_failed_writes_nothing_afterwards) {
   const cosface_margin_softmax_options options = cos_face_options();
   const fake_call call = call_of(gpu_, data, options);
   setenv("COSFACE_EMULATOR_FAIL", "cuStreamSynchronize:2@1", 1);
-  const fake_outcome failed = run_fake_op("CosfaceMarginSoftmaxV1", gpu_.type, attributes_of(options, true), call);
+  const fake_outcome failed = run_fake_op("CosfaceMarginSoftmaxV2", gpu_.type, attributes_of(options, 2), call);
   unsetenv("COSFACE_EMULATOR_FAIL");
   ASSERT_NE(failed.code, tensorflow::code_ok);
   const fake_tensor& d_weights = failed.outputs.at(4);

@@ -41,28 +41,52 @@ std::vector<T> values_of(const op_device& device, const fake_tensor& tensor) {
   return values;
 }
 
-inline fake_attributes attributes_of(const cosface_margin_softmax_options& options, bool gradients,
-                                     cosface_margin_term term = COSFACE_MARGIN_M3) {
+inline fake_attributes attributes_of(const cosface_margin_softmax_options& options, int64_t gradients) {
   static const char* reductions[] = {"none", "mean", "sum"};
   static const char* precisions[] = {"fp32", "bf16-gradients", "bf16"};
+  static const char* fallbacks[] = {"continuous", "none", "easy", "hard"};
+  static const char* negatives[] = {"plain", "curricular", "mv-arc", "mv-am"};
+  static const char* curves[] = {"cosine", "circle", "power"};
   return {{{"reduction", reductions[options.reduction]},
            {"gradient", options.gradient == COSFACE_GRADIENT_EXACT ? "exact" : "detached"},
-           {"sample_margin_term", "m" + std::to_string(term)},
-           {"precision", precisions[options.precision]}},
-          {{"ignore_label", options.ignore_label}, {"num_gradients", gradients ? 2 : 0}}};
+           {"precision", precisions[options.precision]},
+           {"fallback", fallbacks[options.fallback]},
+           {"negatives", negatives[options.negatives]},
+           {"curve", curves[options.curve]},
+           {"form", options.form == COSFACE_FORM_BINARY ? "binary" : "softmax"}},
+          {{"ignore_label", options.ignore_label},
+           {"normalize_embeddings", options.normalize_embeddings},
+           {"normalize_weights", options.normalize_weights},
+           {"sub_centers", options.sub_centers},
+           {"bias_sign", options.bias_sign},
+           {"num_gradients", gradients}}};
 }
 
 inline fake_call call_of(const op_device& device, const problem_data& data,
                          const cosface_margin_softmax_options& options) {
   const auto [batch, classes, dim] = data.shape;
-  const std::vector<double> doubles = {options.scale, options.m1, options.m2, options.m3, options.gradient_tolerance};
+  const auto& o = options;
+  const std::vector<double> doubles = {o.scale,
+                                       o.m1,
+                                       o.m2,
+                                       o.m3,
+                                       o.gradient_tolerance,
+                                       o.annealing,
+                                       o.label_smoothing,
+                                       o.interclass_filter,
+                                       o.negatives_t,
+                                       o.curve_exponent,
+                                       o.positive_weight,
+                                       o.negative_weight,
+                                       o.negative_margin};
   std::vector<int32_t> bytes(2 * doubles.size());
   std::memcpy(bytes.data(), doubles.data(), sizeof(double) * doubles.size());
+  const fake_tensor none = tensor_of(device, std::vector<float>(), {0});
   const auto length = [](const std::vector<float>& values) { return static_cast<int64_t>(values.size()); };
   return {
       {tensor_of(device, data.embeddings, {batch, dim}), tensor_of(device, data.weights, {classes, dim}),
        tensor_of(device, data.labels, {batch}), tensor_of(device, data.sample_weights, {length(data.sample_weights)}),
-       tensor_of(device, data.sample_margins, {length(data.sample_margins)}),
+       none, none, tensor_of(device, data.sample_margins, {length(data.sample_margins)}), none,
        tensor_of(host_device(), bytes, {static_cast<int64_t>(bytes.size())})},
       device.allocator};
 }
@@ -82,7 +106,7 @@ inline std::vector<float> floats_at(const op_device& device, const fake_outcome&
 inline op_results run_forward_op(const op_device& device, const fake_call& call,
                                  const cosface_margin_softmax_options& options, bool gradients) {
   const fake_outcome outcome =
-      run_fake_op("CosfaceMarginSoftmaxV1", device.type, attributes_of(options, gradients), call);
+      run_fake_op("CosfaceMarginSoftmaxV2", device.type, attributes_of(options, gradients ? 2 : 0), call);
   op_results results{outcome.code, outcome.message, {}, {}, {}, {}, {}};
   if (outcome.code != tensorflow::code_ok) return results;
   results.loss = floats_at(device, outcome, 0);
@@ -101,8 +125,7 @@ inline op_results run_gradient_op(const op_device& device, fake_call call,
   const auto length = static_cast<int64_t>(loss_gradient.size());
   call.inputs.push_back(
       tensor_of(device, loss_gradient, per_sample ? std::vector<int64_t>{length} : std::vector<int64_t>{}));
-  const fake_outcome outcome =
-      run_fake_op("CosfaceMarginSoftmaxGradV1", device.type, attributes_of(options, false), call);
+  const fake_outcome outcome = run_fake_op("CosfaceMarginSoftmaxGradV2", device.type, attributes_of(options, 2), call);
   op_results results{outcome.code, outcome.message, {}, {}, {}, {}, {}};
   if (outcome.code != tensorflow::code_ok) return results;
   results.d_embeddings = floats_at(device, outcome, 0);

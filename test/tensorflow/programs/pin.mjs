@@ -18,11 +18,10 @@ if (isMainThread) {
     tf.tensor2d([1, 0], [1, 2]),
     tf.tensor2d([1, 0, 0, 1], [2, 2]),
     tf.tensor1d([0], 'int32'),
-    tf.zeros([0]),
-    tf.zeros([0]),
-    tf.tensor1d(new Int32Array(Float64Array.of(1, 1, 0, 0, 0).buffer), 'int32'),
+    ...Array.from({ length: 5 }, () => tf.zeros([0])),
+    tf.tensor1d(new Int32Array(Float64Array.of(1, 1, 0, 0, 0, 0, 0, 2, 0, 1, 1, 1, 0).buffer), 'int32'),
   ];
-  const [loss] = backend.executeMultipleOutputs('CosfaceMarginSoftmaxV1', [], inputs, 3);
+  const [loss] = backend.executeMultipleOutputs('CosfaceMarginSoftmaxV2', [], inputs, 3);
   console.log(JSON.stringify({ code, mapped, loss: loss.dataSync()[0] }));
 } else {
   const binding = Object.keys(require.cache).find((path) => path.endsWith('tfjs_binding.node'));

@@ -26,13 +26,12 @@ const inputs = [
   tf.tensor2d(x, [2, 2]),
   tf.tensor2d(w, [3, 2]),
   tf.tensor1d(y, 'int32'),
-  tf.tensor1d([]),
-  tf.tensor1d([]),
-  tf.tensor1d(new Int32Array(Float64Array.of(64, 1, 0, 0.35, 1e-3).buffer), 'int32'),
+  ...Array.from({ length: 5 }, () => tf.tensor1d([])),
+  tf.tensor1d(new Int32Array(Float64Array.of(64, 1, 0, 0.35, 1e-3, 0, 0, 2, 0, 1, 1, 1, 0).buffer), 'int32'),
 ];
 const attrs = [{ name: 'num_gradients', type: binding.TF_ATTR_INT, value: 2 }];
 const run = (tensors = inputs, more = []) =>
-  backend.executeMultipleOutputs('CosfaceMarginSoftmaxV1', [...attrs, ...more], tensors, 5);
+  backend.executeMultipleOutputs('CosfaceMarginSoftmaxV2', [...attrs, ...more], tensors, 5);
 
 const outputs = run();
 const first = probe.lastCall();

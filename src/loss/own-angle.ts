@@ -1,21 +1,13 @@
 import {
-  abs,
   add,
   atan2,
-  clipByValue,
-  cos,
   div,
-  equal,
-  floor,
   gather,
   greater,
-  logicalAnd,
   maximum,
   minimum,
   mul,
-  onesLike,
   scalar,
-  sin,
   sqrt,
   square,
   sub,
@@ -23,7 +15,6 @@ import {
   type Tensor,
   where,
 } from '@tensorflow/tfjs-core';
-import type { GradientMode } from '../kernels/kernel-names.js';
 
 /** COSFACE_ANGLE_EPSILON of native/include/cosface/margin_softmax.h. */
 export const ANGLE_EPSILON = 1e-4;
@@ -33,13 +24,6 @@ export interface MarginColumns {
   m1: number | Tensor;
   m2: number | Tensor;
   m3: number | Tensor;
-}
-
-export interface MarginedCosine {
-  /** psi(m1 t + m2) - m3, [N, 1]. */
-  value: Tensor;
-  /** Its derivative by the cosine, [N, 1]. */
-  slope: Tensor;
 }
 
 /** The angle between each sample and its own centre, [N, 1], and its sine. */
@@ -74,34 +58,4 @@ export function ownAngle(x: Tensor, w: Tensor, labels: Tensor): OwnAngle {
 /** Whether the margins change the angle; if not, none need be formed. */
 export function changesAngle({ m1, m2 }: MarginColumns): boolean {
   return m1 !== 1 || m2 !== 0;
-}
-
-/** A margin on the cosine alone. */
-export function applyCosineMargin(cosine: Tensor, m3: number | Tensor): MarginedCosine {
-  return { value: sub(clipByValue(cosine, -1, 1), m3), slope: onesLike(cosine) };
-}
-
-/**
- * All margins: what native/reference/margin.cc states, in tensor operations.
- *
- *   psi(a) = (-1)^k cos(a) - 2k,  a = m1 t + m2,  t = acos(cos),  k = floor(a / pi)
- */
-export function applyMargin(
-  cosine: Tensor,
-  { t, sinT }: OwnAngle,
-  { m1, m2, m3 }: MarginColumns,
-  gradient: GradientMode,
-): MarginedCosine {
-  const angle = add(mul(m1, t), m2);
-  const k = floor(div(angle, Math.PI));
-  const odd = sub(k, mul(2, floor(div(k, 2))));
-  const psi = sub(mul(sub(1, mul(2, odd)), cos(angle)), mul(2, k));
-  // A sample without a margin on its angle takes the cosine itself, with slope 1, as the reference does.
-  const plain = logicalAnd(equal(m1, 1), equal(m2, 0));
-  const value = sub(where(plain, clipByValue(cosine, -1, 1), psi), m3);
-  if (gradient === 'detached') return { value, slope: onesLike(cosine) };
-  const safeT = clipByValue(t, ANGLE_EPSILON, Math.PI - ANGLE_EPSILON);
-  const safeSin = maximum(sinT, Math.sin(ANGLE_EPSILON));
-  const slope = div(mul(m1, abs(sin(add(mul(m1, safeT), m2)))), safeSin);
-  return { value, slope: where(plain, onesLike(slope), slope) };
 }
