@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testWithSmallDisk, withSmallDisk } from '../full-disk.js';
 import { makePeople } from '../train/made-people.js';
 import { metricsLines, SMALL, startTraining, writeConfig } from '../train/train-program.js';
 import { cli, runCli } from './run-cli.js';
@@ -72,17 +72,14 @@ test('the first interruption ends with a checkpoint and says how to go on', asyn
   expect(existsSync(at('stopped', 'last', 'model.json'))).toBe(true);
 });
 
-/** A file system of its own, so that it can be full; only a user who may mount has one. */
-const mounts = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs -o size=64k tmpfs /mnt']).status === 0;
-
-test.skipIf(!mounts)('a full disk: said, nothing lost, and gone on with once there is room', () => {
+testWithSmallDisk('a full disk: said, nothing lost, and gone on with once there is room', () => {
   const train = `"${process.execPath}" "${cli}" train --out /mnt/run`;
   const script = `
-    mount -t tmpfs -o size=200k tmpfs /mnt && head -c 180000 /dev/zero > /mnt/other
+    head -c 180000 /dev/zero > /mnt/other
     ${train} "${at('people')}" --config "${at('recipe.json')}"; echo "status $?"
     rm /mnt/other
     ${train} --resume --json -; echo "status $?"; ls /mnt/run`;
-  const { stdout, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', script], { encoding: 'utf8' });
+  const { stdout, stderr } = withSmallDisk(200, script);
   expect(stderr).toMatch(/COSFACE_OUTPUT: \/mnt\/run\S* could not be written: the disk is full\. Make room/);
   expect(stderr).not.toContain('    at ');
   expect(stdout).toMatch(/^status 1\n/);

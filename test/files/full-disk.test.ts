@@ -1,15 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { cli } from '../cli/run-cli.js';
 import { encoded, madeImage, temporaryFolder } from '../data/made-images.js';
 import { npy } from '../evaluate/feature-files.js';
-import { canMount, withSmallDisk } from '../full-disk.js';
+import { testWithSmallDisk, withSmallDisk } from '../full-disk.js';
 
 const node = `"${process.execPath}" "${cli}"`;
 const fill = 'head -c 1000000 /dev/zero > /mnt/other 2> /dev/null';
 
-test.skipIf(!canMount)('figures that find no room: said, and the old ones stay', () => {
+testWithSmallDisk('figures that find no room: said, and the old ones stay', () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'f.npy'), npy([4, 2], Float32Array.of(1, 0, 1, 0.1, 0, 1, 0.1, 1)));
   writeFileSync(join(folder, 'f.txt'), 'a/1\na/2\nb/1\nb/2\n');
@@ -26,7 +26,7 @@ test.skipIf(!canMount)('figures that find no room: said, and the old ones stay',
   expect(stdout).toBe('status 1\nfigures.json\nother\nold\n');
 });
 
-test.skipIf(!canMount)('an aligned face that finds no room ends the run, and leaves no part of it', async () => {
+testWithSmallDisk('an aligned face that finds no room ends the run, and leaves no part of it', async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'photos', 'ann'), { recursive: true });
   writeFileSync(join(folder, 'photos', 'ann', '1.png'), await encoded(madeImage(200, 220), 'png'));

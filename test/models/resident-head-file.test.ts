@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadResidentHead, saveResidentHead } from '../../src/models/index.js';
 import { type HeadOptimizer, ResidentHead } from '../../src/native/index.js';
+import { testWithSmallDisk, withSmallDisk } from '../full-disk.js';
 import { root } from '../native/built-package.js';
 import { makeProblem } from '../native/problem.js';
 
@@ -165,17 +166,9 @@ test('killed while it saves: the old head or the new one, whole', async () => {
   expect(killedInside).toBeGreaterThan(0);
 });
 
-const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
-
-test.skipIf(!mayMount)('a full disk is COSFACE_OUTPUT, and leaves the old file and no part of the new one', () => {
-  const script = [
-    'mount -t tmpfs -o size=8m none /mnt && echo old > /mnt/head',
-    `"$0" --input-type=module --eval "$1"`,
-    'cat /mnt/head; ls /mnt',
-  ].join('\n');
-  const { stdout } = spawnSync('unshare', ['-rm', 'sh', '-c', script, process.execPath, SAVE('/mnt/head', 1)], {
-    encoding: 'utf8',
-  });
+testWithSmallDisk('a full disk is COSFACE_OUTPUT, and leaves the old file and no part of the new one', () => {
+  const script = ['echo old > /mnt/head', `"$0" --input-type=module --eval "$1"`, 'cat /mnt/head; ls /mnt'].join('\n');
+  const { stdout } = withSmallDisk(8192, script, [process.execPath, SAVE('/mnt/head', 1)]);
   expect(stdout).toContain('COSFACE_OUTPUT COSFACE_OUTPUT: /mnt/head could not be written: the disk is full.');
   expect(stdout.trim().split('\n').slice(-2)).toEqual(['old', 'head']);
 });

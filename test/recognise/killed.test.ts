@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { saveModelFolder } from '../../src/models/model-folder.js';
 import { cli, root } from '../cli/run-cli.js';
 import { temporaryFolder } from '../data/made-images.js';
-import { canMount, withSmallDisk } from '../full-disk.js';
+import { testWithSmallDisk, withSmallDisk } from '../full-disk.js';
 import { madeFaces, manyNames } from './made-faces.js';
 import { smallModel } from './small-model.js';
 
@@ -42,7 +42,7 @@ test('killed and run again: it goes on, to the bytes of an unbroken run', { time
     expect(readFileSync(join(out, `broken.${end}`))).toEqual(readFileSync(join(out, `whole.${end}`)));
 });
 
-test.skipIf(!canMount)('a full disk: said, nothing lost, and gone on with once there is room', async () => {
+testWithSmallDisk('a full disk: said, nothing lost, and gone on with once there is room', async () => {
   const [folder, images] = [temporaryFolder(), await madeFaces(...manyNames(40))];
   await saveModelFolder(folder, smallModel());
   const embed = (out: string) =>
