@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { marginSoftmax, marginSoftmaxAsync } from '../../src/native/index.js';
 import { ERROR_CASES } from './error-cases.js';
 
+/** One of each code and argument: other values take the same path to their error. */
+const CASES = [...new Map(ERROR_CASES.map((c) => [`${c.code} ${c.argument}`, c])).values()];
 const REPEATS = 10_000;
 const MIB = 2 ** 20;
 
@@ -56,14 +58,15 @@ function throwTimes(call: () => unknown, times: number): void {
 }
 
 // 1 MiB is 105 bytes for each error.
-test('every error, 10,000 times over, leaves no memory, handle or thread behind', { timeout: 600_000 }, async () => {
-  for (const { options } of ERROR_CASES) throwTimes(() => marginSoftmax(options()), REPEATS / 10);
-  for (const { options } of ERROR_CASES)
-    await expectNoGrowth(MIB, () => throwTimes(() => marginSoftmax(options()), REPEATS));
+test('an error of each kind, 10,000 times over, leaves no memory, handle or thread behind', {
+  timeout: 600_000,
+}, async () => {
+  for (const { options } of CASES) throwTimes(() => marginSoftmax(options()), REPEATS / 10);
+  for (const { options } of CASES) await expectNoGrowth(MIB, () => throwTimes(() => marginSoftmax(options()), REPEATS));
 });
 
 test('nor does an error that the worker of marginSoftmaxAsync finds', { timeout: 600_000 }, async () => {
-  const cases = ERROR_CASES.filter(({ index }) => index !== undefined);
+  const cases = CASES.filter(({ index }) => index !== undefined);
   const reject = async (times: number) => {
     for (const { options, code } of cases) {
       for (let k = 0; k < times; k += 100) {
