@@ -172,11 +172,14 @@ napi_value infer_shapes(napi_env env, napi_callback_info info) {
   constexpr int type_float = 1, type_int32 = 3;
   graph graph(text(env, arguments[0]));
   const std::vector<int64_t> labels = wrong_rank ? std::vector<int64_t>{4, 1} : std::vector<int64_t>{4};
-  const std::vector<graph_output> inputs = {
-      graph.placeholder("x", type_float, {4, 5}),    graph.placeholder("w", type_float, {6, 5}),
-      graph.placeholder("y", type_int32, labels),    graph.placeholder("weights", type_float, {0}),
-      graph.placeholder("margins", type_float, {0}), graph.placeholder("m", type_int32, {8}),
+  std::vector<graph_output> inputs = {
+      graph.placeholder("embeddings", type_float, {4, 5}),
+      graph.placeholder("weights", type_float, {6, 5}),
+      graph.placeholder("labels", type_int32, labels),
   };
+  for (const char* not_given : {"sample_weights", "sample_m1", "sample_m2", "sample_m3", "bias"})
+    inputs.push_back(graph.placeholder(not_given, type_float, {0}));
+  inputs.push_back(graph.placeholder("doubles", type_int32, {26}));
   void* operation = graph.margin_softmax(inputs, 2);
   if (operation == nullptr) return to_value(env, graph.message());
   std::string shapes;
