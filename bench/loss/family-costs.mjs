@@ -14,7 +14,9 @@ const { values } = parseArgs({
     ]),
   ),
 });
-const [batch, classes, dim, turns, threads] = Object.values(values).map(Number);
+const [batch, classes, dim, turns, threads] = ['batch', 'classes', 'dim', 'turns', 'threads'].map((name) =>
+  Number(values[name]),
+);
 
 /** Nearly normal: the sum of three uniform numbers. */
 const random = (length, size = 1) =>

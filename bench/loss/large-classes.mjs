@@ -13,7 +13,9 @@ const { values } = parseArgs({
     ]),
   ),
 });
-const [batch, classes, dim, rate, turns] = Object.values(values).map(Number);
+const [batch, classes, dim, rate, turns] = ['batch', 'classes', 'dim', 'rate', 'turns'].map((name) =>
+  Number(values[name]),
+);
 
 const headOf = (momentum) => new ResidentHead({ classes, dim, seed: 1, optimizer: { kind: 'sgd', momentum } });
 const [plain, withMomentum] = [headOf(0), headOf(0.9)];
