@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { wholeNumber } from './number-options.js';
 
 interface DemoFlags {
   seed: number;
@@ -13,8 +14,8 @@ interface DemoFlags {
 export function demoCommand(): Command {
   return new Command('demo')
     .description("draw the CosFace paper's Figure 4 with real digits, and verify digits never seen in training")
-    .option('--seed <number>', 'decides every random number: the same seed gives the same figures', wholeFrom(0), 1)
-    .option('--epochs <number>', 'the length of every training', wholeFrom(1))
+    .option('--seed <number>', 'decides every random number: the same seed gives the same figures', wholeNumber(0), 1)
+    .option('--epochs <number>', 'the length of every training', wholeNumber(1))
     .option('--quick', 'a few seconds to see that it works; its figures mean nothing')
     .option('--tune', 'score the images and digits that settings are chosen on, instead of the reported ones')
     .option('--out <directory>', 'where the pictures and figures go', 'runs/demo')
@@ -25,12 +26,4 @@ export function demoCommand(): Command {
       const { runDemo } = await import('./demo/run-demo.js');
       await runDemo({ ...flags, quick, tune });
     });
-}
-
-function wholeFrom(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
-  };
 }

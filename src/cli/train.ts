@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { BACKBONES } from '../models/backbone-names.js';
 import { LOSSES } from '../train/loss-names.js';
+import { positiveNumber, wholeNumber } from './number-options.js';
 import type { TrainFlags } from './train/run-train.js';
 
 const MORE = `
@@ -23,11 +24,11 @@ export function trainCommand(): Command {
     .option('--resume', 'go on from the last checkpoint')
     .addOption(new Option('--backbone <name>', 'the net (default sphereface20)').choices(BACKBONES))
     .addOption(new Option('--loss <name>', 'what is minimised (default cosface)').choices(LOSSES))
-    .option('--steps <number>', 'how long', whole)
-    .option('--epochs <number>', 'how long, in rounds through the images (default 20)', positive)
-    .option('--batch <number>', 'images of a step (default 64)', whole)
-    .option('--learning-rate <number>', 'the peak (default 0.1)', positive)
-    .option('--seed <number>', 'decides every random number (default 1)', seed)
+    .option('--steps <number>', 'how long', wholeNumber(1, 1e9))
+    .option('--epochs <number>', 'how long, in rounds through the images (default 20)', positiveNumber)
+    .option('--batch <number>', 'images of a step (default 64)', wholeNumber(1, 1e9))
+    .option('--learning-rate <number>', 'the peak (default 0.1)', positiveNumber)
+    .option('--seed <number>', 'decides every random number (default 1)', wholeNumber(0))
     .addOption(
       new Option('--backend <name>', 'of TensorFlow.js (default auto)').choices(['auto', 'tensorflow', 'wasm']),
     )
@@ -39,24 +40,6 @@ export function trainCommand(): Command {
       const { runTrain } = await import('./train/run-train.js');
       await runTrain({ ...flags, images });
     });
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= 1e9) return value;
-  throw new InvalidArgumentError('Expected a whole number of at least 1.');
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('Expected a number above 0.');
-}
-
-function seed(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new InvalidArgumentError('Expected a whole number of at least 0.');
 }
 
 function collect(text: string, before: string[]): string[] {

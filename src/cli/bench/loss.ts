@@ -18,6 +18,7 @@ import {
 } from '../../../bench/loss/suites.js';
 import { replaceFile } from '../../files/replace-file.js';
 import { backendInfo } from '../../native/backend-info.js';
+import { positiveNumber, wholeNumber } from '../number-options.js';
 
 interface LossOptions {
   batch?: number;
@@ -135,20 +136,6 @@ function progressBar(): ProgressBar | undefined {
 /** The command that repeats this run, without the path it was started by. */
 function commandLine(): string {
   return ['npx cosface', ...process.argv.slice(2)].join(' ');
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
-  };
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('Expected a number above 0.');
 }
 
 /** Reads names that are separated by commas; gives them in the order of `all`. */
