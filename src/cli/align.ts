@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { AlignSettings } from './align/run-align.js';
-import { wholeNumber } from './number-options.js';
+import { wholeBetween } from './number-options.js';
 
 /** `cosface align`. */
 export function alignCommand(): Command {
@@ -14,7 +14,7 @@ export function alignCommand(): Command {
       new Option('--size <size>', 'height x width of the result').choices(['112x96', '112x112']).default('112x96'),
     )
     .addOption(new Option('--format <format>', 'of the result').choices(['jpg', 'png']).default('jpg'))
-    .option('--quality <number>', 'of JPEG, 1 to 100', wholeNumber(1, 100), 95)
+    .option('--quality <number>', 'of JPEG, 1 to 100', wholeBetween(1, 100), 95)
     .addOption(new Option('--bad <what>', 'what to do about a bad photo').choices(['skip', 'fail']).default('skip'))
     .option('--json <file>', "write the figures as JSON; '-' is standard output")
     .addHelpText('after', "\nPhotos are never changed. 112x96 is CosFace's and SphereFace's size, 112x112 ArcFace's.")

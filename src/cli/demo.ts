@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { wholeNumber } from './number-options.js';
+import { wholeFrom } from './number-options.js';
 
 interface DemoFlags {
   seed: number;
@@ -14,8 +14,8 @@ interface DemoFlags {
 export function demoCommand(): Command {
   return new Command('demo')
     .description("draw the CosFace paper's Figure 4 with real digits, and verify digits never seen in training")
-    .option('--seed <number>', 'decides every random number: the same seed gives the same figures', wholeNumber(0), 1)
-    .option('--epochs <number>', 'the length of every training', wholeNumber(1))
+    .option('--seed <number>', 'decides every random number: the same seed gives the same figures', wholeFrom(0), 1)
+    .option('--epochs <number>', 'the length of every training', wholeFrom(1))
     .option('--quick', 'a few seconds to see that it works; its figures mean nothing')
     .option('--tune', 'score the images and digits that settings are chosen on, instead of the reported ones')
     .option('--out <directory>', 'where the pictures and figures go', 'runs/demo')

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { PROTOCOLS, VARIANTS } from '../evaluate/request.js';
 import type { EvaluateFlags } from './evaluate/run-evaluate.js';
 import { backendOption } from './model-options.js';
-import { wholeNumber } from './number-options.js';
+import { wholeFrom } from './number-options.js';
 
 const FORMATS = `
 Protocols and their --pairs:
@@ -41,7 +41,7 @@ export function evaluateCommand(): Command {
           'looks at them), none, concatenate or add',
       ).choices(['protocol', 'none', 'concatenate', 'add']),
     )
-    .option('--batch <number>', 'with --model: images at a time', wholeNumber(1, 1e9), 64)
+    .option('--batch <number>', 'with --model: images at a time', wholeFrom(1, 1e9), 64)
     .option('--detect', 'with --model: find and align faces first, by @vladmandic/face-api')
     .addOption(
       new Option('--bad <what>', 'with --model: what to do about a bad image')
@@ -69,8 +69,8 @@ export function evaluateCommand(): Command {
     .option('--distractor-list <file>', 'megaface: their names')
     .option('--suffix <text>', "megaface: the end of feature files' names, e.g. _arcface.bin")
     .option('--counts <numbers>', 'megaface: sizes of the gallery (default 10, 100, ... and all)', wholeNumbers)
-    .option('--ranks <number>', 'megaface: ranks of the CMC', wholeNumber(1, 1e9), 100)
-    .option('--threads <number>', 'of the search (megaface), and that decode images (--model)', wholeNumber(1, 1e9))
+    .option('--ranks <number>', 'megaface: ranks of the CMC', wholeFrom(1, 1e9), 100)
+    .option('--threads <number>', 'of the search (megaface), and that decode images (--model)', wholeFrom(1, 1e9))
     .option('--out <folder>', 'where pictures go, SVG and PNG')
     .option('--json <file>', "write the figures as JSON; '-' is standard output")
     .addHelpText('after', FORMATS)
@@ -94,5 +94,5 @@ function level(text: string): number {
 }
 
 function wholeNumbers(text: string): number[] {
-  return text.split(',').map((part) => wholeNumber(1, 1e9)(part.trim()));
+  return text.split(',').map((part) => wholeFrom(1, 1e9)(part.trim()));
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { IdentifyFlags } from './identify/run-identify.js';
 import { addBatchOptions, addModelOptions, cosineOf } from './model-options.js';
-import { wholeNumber } from './number-options.js';
+import { wholeFrom } from './number-options.js';
 
 /** `cosface identify`. */
 export function identifyCommand(): Command {
@@ -10,7 +10,7 @@ export function identifyCommand(): Command {
     .argument('<photos...>', 'images')
     .requiredOption('--gallery <path>', 'a folder of identity folders, a list, a .rec file; or a .npy of cosface embed')
     .option('--gallery-list <file>', 'for a .npy: its list (default: beside it, .txt)')
-    .option('--top <number>', 'people for each photo', wholeNumber(1), 5);
+    .option('--top <number>', 'people for each photo', wholeFrom(1), 5);
   return addBatchOptions(addModelOptions(command))
     .option('--threshold <cosine>', "accept from here on (default: the model's own)", cosineOf)
     .option('--json <file>', "write the figures as JSON; '-' is standard output")

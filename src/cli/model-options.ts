@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BadFilePolicy } from '../data/bad-files.js';
 import type { BackendName } from '../models/start-backend.js';
-import { wholeNumber } from './number-options.js';
+import { wholeFrom } from './number-options.js';
 
 /** What every command that runs a model can be told. */
 export interface ModelFlags {
@@ -32,12 +32,8 @@ export interface BatchFlags {
 
 export function addBatchOptions(command: Command): Command {
   return command
-    .option('--batch <number>', 'images at a time', wholeNumber(1), 64)
-    .option(
-      '--threads <number>',
-      'that decode images (default by the processors; 0: none of their own)',
-      wholeNumber(0),
-    )
+    .option('--batch <number>', 'images at a time', wholeFrom(1), 64)
+    .option('--threads <number>', 'that decode images (default by the processors; 0: none of their own)', wholeFrom(0))
     .addOption(new Option('--bad <what>', 'what to do about a bad image').choices(['skip', 'fail']).default('skip'));
 }
 

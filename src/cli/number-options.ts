@@ -1,11 +1,19 @@
 import { InvalidArgumentError } from 'commander';
 
 /** Reads a whole number in [least, most] for an option. */
-export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
+export function wholeBetween(least: number, most: number): (text: string) => number {
+  return wholeNumber({ least, most, range: `from ${least} to ${most}` });
+}
+
+/** Reads a whole number of at least `least`; `most` is beyond what anybody wants, and not worth a word. */
+export function wholeFrom(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return wholeNumber({ least, most, range: `of at least ${least}` });
+}
+
+function wholeNumber({ least, most, range }: { least: number; most: number; range: string }) {
+  return (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`Expected a whole number ${range}.`);
   };
 }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { BACKBONES } from '../models/backbone-names.js';
 import { LOSSES } from '../train/loss-names.js';
-import { positiveNumber, wholeNumber } from './number-options.js';
+import { positiveNumber, wholeFrom } from './number-options.js';
 import type { TrainFlags } from './train/run-train.js';
 
 const MORE = `
@@ -24,11 +24,11 @@ export function trainCommand(): Command {
     .option('--resume', 'go on from the last checkpoint')
     .addOption(new Option('--backbone <name>', 'the net (default sphereface20)').choices(BACKBONES))
     .addOption(new Option('--loss <name>', 'what is minimised (default cosface)').choices(LOSSES))
-    .option('--steps <number>', 'how long', wholeNumber(1, 1e9))
+    .option('--steps <number>', 'how long', wholeFrom(1, 1e9))
     .option('--epochs <number>', 'how long, in rounds through the images (default 20)', positiveNumber)
-    .option('--batch <number>', 'images of a step (default 64)', wholeNumber(1, 1e9))
+    .option('--batch <number>', 'images of a step (default 64)', wholeFrom(1, 1e9))
     .option('--learning-rate <number>', 'the peak (default 0.1)', positiveNumber)
-    .option('--seed <number>', 'decides every random number (default 1)', wholeNumber(0))
+    .option('--seed <number>', 'decides every random number (default 1)', wholeFrom(0))
     .addOption(
       new Option('--backend <name>', 'of TensorFlow.js (default auto)').choices(['auto', 'tensorflow', 'wasm']),
     )

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { dataError, type FilePlace, fileError } from './data-error.js';
 import { float16Values } from './float16.js';
+import { openFile } from './open-file.js';
 
 export type FeatureType = 'float16' | 'float32' | 'float64';
 
@@ -70,12 +71,7 @@ export function requireFinite(values: Float32Array, dim: number, place: FilePlac
 }
 
 function withFile<T>(place: FilePlace, use: (descriptor: number) => T): T {
-  let descriptor: number;
-  try {
-    descriptor = openSync(place.file, 'r');
-  } catch (cause) {
-    throw fileError(place, cause);
-  }
+  const descriptor = openFile(place);
   try {
     return use(descriptor);
   } finally {

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { type DataErrorCode, dataError, type FilePlace, fileError } from './data-error.js';
+import { openFile } from './open-file.js';
 
 export interface TextLine {
   /** Without its end. */
@@ -54,12 +55,7 @@ function cleanLine(raw: string, place: FilePlace & { line: number }, code: DataE
 }
 
 function* pieces(place: FilePlace): Generator<Buffer> {
-  let descriptor: number;
-  try {
-    descriptor = openSync(place.file, 'r');
-  } catch (cause) {
-    throw fileError(place, cause);
-  }
+  const descriptor = openFile(place);
   try {
     for (;;) {
       // A new one each time: the decoder may still hold the end of the last.

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, readSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { dataError, type FilePlace, fileError } from '../data/data-error.js';
+import { openFile } from '../data/open-file.js';
 import { type FeatureMatrix, type FeatureType, requireFinite } from '../data/read-npy.js';
 
 /** Rows, columns, bytes of a row or value, and type of an OpenCV matrix. */
@@ -90,12 +91,7 @@ function readVector(place: FilePlace): { values: Float32Array; dtype: FeatureTyp
 }
 
 function readSmallFile(place: FilePlace): Buffer {
-  let descriptor: number;
-  try {
-    descriptor = openSync(place.file, 'r');
-  } catch (cause) {
-    throw fileError(place, cause);
-  }
+  const descriptor = openFile(place);
   try {
     const { size } = fstatSync(descriptor);
     if (size > HEADER_BYTES + 8 * LARGEST_DIM) throw unusable(place, `has ${size} bytes, too many for one vector`);

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { fileError } from '../data/data-error.js';
-import { outputError } from '../files/output-error.js';
+import { replaceByStream } from '../files/replace-by-stream.js';
 import type { HeadPart } from '../native/addon.js';
 import { CosFaceError, ResidentHead, type ResidentHeadOptions } from '../native/index.js';
 
@@ -63,16 +62,24 @@ export async function saveResidentHead(
   await head.exclusively('saveResidentHead', async ({ read }) => {
     const header = headerOf(head);
     const total = fileBytes(header, Buffer.byteLength(JSON.stringify(header)));
-    await replaceByStream(path, async (write) => {
+    await replaceByStream(path, async (file) => {
+      const hash = createHash('sha256');
+      let written = 0;
+      const write = async (bytes: Uint8Array): Promise<void> => {
+        hash.update(bytes);
+        await file.writeFile(bytes);
+        written += bytes.length;
+      };
       await write(prefixOf(header));
       for (const { part, rows, newArray } of piecesOf(header)) {
         for (let first = 0; first < header.classes; first += rows) {
           const values = newArray(Math.min(rows, header.classes - first));
           read(part, first, values);
-          const written = await write(bytesOf(values));
+          await write(bytesOf(values));
           onProgress?.(written, total);
         }
       }
+      await file.writeFile(hash.digest());
     });
     onProgress?.(total, total);
   });
@@ -159,40 +166,6 @@ function fileBytes(header: Header, headerBytes: number): number {
 
 function bytesOf(values: Float32Array | Int32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-/** Calls `fill` with a function that writes and gives the bytes written so far; the hash of all of them comes last. */
-async function replaceByStream(
-  path: string,
-  fill: (write: (bytes: Uint8Array) => Promise<number>) => Promise<void>,
-): Promise<void> {
-  const draft = `${path}.part`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(draft, 'w');
-    const hash = createHash('sha256');
-    let written = 0;
-    try {
-      await fill(async (bytes) => {
-        hash.update(bytes);
-        await file.writeFile(bytes);
-        written += bytes.length;
-        return written;
-      });
-      await file.writeFile(hash.digest());
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (cause) {
-    await rm(draft, { force: true }).catch(() => undefined);
-    throw isSystemError(cause) ? outputError(path, cause) : cause;
-  }
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }
 
 class HashingReader {

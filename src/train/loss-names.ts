@@ -13,7 +13,7 @@ export const LOSSES = [
   'magface',
   'curricularface',
   'mv-softmax',
-  'sub-center-arcface',
+  'subcenter-arcface',
   'circle',
   'sphereface2',
   'uniface',

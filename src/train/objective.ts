@@ -163,7 +163,7 @@ const RECIPES: Record<LossName, Recipe> = {
     loss: ({ x, w, y, options, state }) => curricularFaceLoss(x, w, y, { ...options, state: state as { t: number } }),
   },
   'mv-softmax': { ...bound, loss: ({ x, w, y, options }) => mvSoftmaxLoss(x, w, y, options) },
-  'sub-center-arcface': {
+  'subcenter-arcface': {
     ...{ ...bound, subCenters: 3 },
     loss: ({ x, w, y, options }) => subCenterArcFaceLoss(x, w, y, options),
   },

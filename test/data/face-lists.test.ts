@@ -1,5 +1,5 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openIdentityFolders } from '../../src/data/identity-folders.js';
@@ -9,17 +9,7 @@ import { openFaces } from '../../src/data/open-faces.js';
 import { plainPath } from '../../src/data/path-inside.js';
 import { contentLines } from '../../src/data/text-lines.js';
 import { CosFaceError } from '../../src/native/errors.js';
-import { refusal, temporaryFolder } from './made-images.js';
-
-/** Files whose content is their own path. */
-function folderOf(...paths: string[]): string {
-  const folder = temporaryFolder();
-  for (const path of paths) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), path);
-  }
-  return folder;
-}
+import { folderOf, refusal, temporaryFolder } from './made-images.js';
 
 function listOf(folder: string, text: string): string {
   writeFileSync(join(folder, 'list.txt'), text);

@@ -1,20 +1,11 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alignedFaces } from '../../src/data/aligned-faces.js';
 import { FACE_TEMPLATES } from '../../src/data/face-template.js';
 import { openImageFolder } from '../../src/data/image-folder.js';
 import type { RgbImage } from '../../src/data/rgb-image.js';
-import { encoded, madeImage, refusal, temporaryFolder } from './made-images.js';
-
-function folderOf(...paths: string[]): string {
-  const folder = temporaryFolder();
-  for (const path of paths) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), path);
-  }
-  return folder;
-}
+import { encoded, folderOf, madeImage, refusal, temporaryFolder } from './made-images.js';
 
 test('images at any depth, a folder its identity, in one order', async () => {
   const folder = folderOf('b.jpg', 'Zed/2/x.png', 'Zed/1/y.PGM', 'ann/1.jpg', 'ann/notes.txt', '.hidden/1.jpg');

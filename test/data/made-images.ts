@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
 import type { RgbImage } from '../../src/data/rgb-image.js';
@@ -29,6 +29,16 @@ export async function encoded(image: RgbImage, format: 'jpeg' | 'png' | 'webp' =
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'cosface-data-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A temporary folder of files whose content is their own path. */
+export function folderOf(...paths: string[]): string {
+  const folder = temporaryFolder();
+  for (const path of paths) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), path);
+  }
   return folder;
 }
 

@@ -163,6 +163,14 @@ describe('the weights', () => {
 
 const step: HeadStepOptions = { ...batch, learningRate: 0.1 };
 
+/** Everything that a head can be asked for, not yet called. */
+const callsOf = (head: ResidentHead) => [
+  () => head.step(step),
+  () => head.evaluate(batch),
+  () => head.read(),
+  () => head.write(initial),
+];
+
 describe('errors', () => {
   test.each<[string, string, string, Record<string, unknown>]>([
     ['classes 0', 'COSFACE_SHAPE', 'classes', { classes: 0 }],
@@ -218,13 +226,7 @@ describe('errors', () => {
   test('one call at a time', async () => {
     using head = makeHead();
     const running = head.stepAsync(step);
-    for (const call of [
-      () => head.step(step),
-      () => head.evaluate(batch),
-      () => head.read(),
-      () => head.write(initial),
-    ])
-      expect(errorOf(call)).toMatchObject({ code: 'COSFACE_BUSY' });
+    for (const call of callsOf(head)) expect(errorOf(call)).toMatchObject({ code: 'COSFACE_BUSY' });
     await expect(head.stepAsync(step)).rejects.toMatchObject({ code: 'COSFACE_BUSY' });
     await running;
     head.step(step);
@@ -237,13 +239,7 @@ describe('errors', () => {
     head.dispose();
     head.dispose();
     expect((await running).loss).toHaveLength(20);
-    for (const call of [
-      () => head.step(step),
-      () => head.evaluate(batch),
-      () => head.read(),
-      () => head.write(initial),
-    ])
-      expect(errorOf(call)).toMatchObject({ code: 'COSFACE_DISPOSED' });
+    for (const call of callsOf(head)) expect(errorOf(call)).toMatchObject({ code: 'COSFACE_DISPOSED' });
     await expect(head.stepAsync(step)).rejects.toMatchObject({ code: 'COSFACE_DISPOSED' });
   });
 });

@@ -82,11 +82,11 @@ test('learned beside the centres: what the loss has', () => {
   const uniface = make({ name: 'uniface' }).parameters[1]!;
   expect(uniface.variable.dataSync()[0]).toBeCloseTo(Math.log(60), 5);
   expect(make({ name: 'uniface', bias: 2 }).parameters[1]!.variable.dataSync()[0]).toBe(2);
-  expect(make({ name: 'sub-center-arcface' }).parameters[0]!.variable.shape).toEqual([18, 5]);
+  expect(make({ name: 'subcenter-arcface' }).parameters[0]!.variable.shape).toEqual([18, 5]);
 });
 
 test('how well the centres fit: nearest centre and cosine, sub-centres too', async () => {
-  for (const settings of [{ name: 'cosface' }, { name: 'sub-center-arcface' }] as LossSettings[]) {
+  for (const settings of [{ name: 'cosface' }, { name: 'subcenter-arcface' }] as LossSettings[]) {
     const objective = make(settings);
     const rows = objective.parameters[0]!.variable;
     const each = rows.shape[0]! / 6;

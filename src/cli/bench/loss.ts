@@ -18,7 +18,7 @@ import {
 } from '../../../bench/loss/suites.js';
 import { replaceFile } from '../../files/replace-file.js';
 import { backendInfo } from '../../native/backend-info.js';
-import { positiveNumber, wholeNumber } from '../number-options.js';
+import { positiveNumber, wholeBetween } from '../number-options.js';
 
 interface LossOptions {
   batch?: number;
@@ -43,9 +43,9 @@ export function lossCommand(): Command {
       'Time, memory and accuracy of loss and gradients: the native kernel, the same loss in TensorFlow.js ops, what users ' +
         'write without this package, and PyTorch, on everything that is installed',
     )
-    .option('--batch <n>', `samples, N (default: ${DEFAULT_SHAPE.batch})`, wholeNumber(1, 2 ** 20))
-    .option('--classes <n>', `classes, C (default: ${DEFAULT_SHAPE.classes})`, wholeNumber(2, 2 ** 27))
-    .option('--dim <n>', `features of an embedding, D (default: ${DEFAULT_SHAPE.dim})`, wholeNumber(1, 2 ** 16))
+    .option('--batch <n>', `samples, N (default: ${DEFAULT_SHAPE.batch})`, wholeBetween(1, 2 ** 20))
+    .option('--classes <n>', `classes, C (default: ${DEFAULT_SHAPE.classes})`, wholeBetween(2, 2 ** 27))
+    .option('--dim <n>', `features of an embedding, D (default: ${DEFAULT_SHAPE.dim})`, wholeBetween(1, 2 ** 16))
     .addOption(suite.argParser(namesOf(SUITES, 'suite')).conflicts(['batch', 'classes', 'dim']))
     .option('--backends <names>', `which of ${BACKENDS.join(', ')}`, namesOf(BACKENDS, 'backend'), [...BACKENDS])
     .option('--seconds <n>', 'timed calls of all rows of a shape together, about', positiveNumber, 25)
