@@ -19,4 +19,8 @@ struct error_place {
 Napi::Error js_error(Napi::Env env, const std::string& code, const std::string& message, const error_place& place = {});
 Napi::Error js_error(Napi::Env env, const cosface_error& error);
 
+inline void require_ok(Napi::Env env, cosface_status status, const cosface_error& error) {
+  if (status != COSFACE_OK) throw js_error(env, error);
+}
+
 }  // namespace cosface

@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "addon/call_arguments.h"
+#include "addon/handle.h"
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
@@ -30,10 +32,7 @@ struct head_handle {
 };
 
 head_handle& require_handle(const Napi::Value& value) {
-  if (!value.IsExternal() || !value.As<Napi::External<head_handle>>().CheckTypeTag(&handle_tag))
-    throw js_error(value.Env(), "COSFACE_DTYPE", "handle is " + kind_of(value) + ", expected one of createHead.",
-                   {"handle"});
-  return *value.As<Napi::External<head_handle>>().Data();
+  return data_of_handle<head_handle>(value, handle_tag, "createHead");
 }
 
 head_handle& require_open(const Napi::Value& value) {
@@ -42,10 +41,6 @@ head_handle& require_open(const Napi::Value& value) {
     throw js_error(value.Env(), "COSFACE_DISPOSED",
                    "the resident head has been disposed of, expected one in use. Create a new one.");
   return found;
-}
-
-void require_ok(Napi::Env env, cosface_status status, const cosface_error& error) {
-  if (status != COSFACE_OK) throw js_error(env, error);
 }
 
 std::optional<cosface_resident_head_update> read_update(const Napi::Value& value) {
@@ -121,10 +116,7 @@ Napi::Value create_head(const Napi::CallbackInfo& info) {
   require_ok(env, cosface_resident_head_create(&o, &head, &error), error);
   auto created = std::make_unique<head_handle>(
       head_handle{o.classes, o.dim, std::shared_ptr<cosface_resident_head>(head, cosface_resident_head_free)});
-  auto handle = Napi::External<head_handle>::New(env, created.get(), [](Napi::Env, head_handle* data) { delete data; });
-  created.release();
-  handle.TypeTag(&handle_tag);
-  return handle;
+  return new_handle(env, std::move(created), handle_tag);
 }
 
 Napi::Value step_head(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 
 #include "addon/call_arguments.h"
 #include "addon/device_request.h"
+#include "addon/handle.h"
 #include "addon/js_error.h"
 #include "addon/margin_softmax_call.h"
 #include "addon/margin_softmax_job.h"
@@ -34,10 +35,7 @@ struct resident {
 };
 
 resident& require_handle(const Napi::Value& value) {
-  if (!value.IsExternal() || !value.As<Napi::External<resident>>().CheckTypeTag(&handle_tag))
-    throw js_error(value.Env(), "COSFACE_DTYPE", "handle is " + kind_of(value) + ", expected one of createResident.",
-                   {"handle"});
-  return *value.As<Napi::External<resident>>().Data();
+  return data_of_handle<resident>(value, handle_tag, "createResident");
 }
 
 resident& require_open(const Napi::Value& value) {
@@ -46,10 +44,6 @@ resident& require_open(const Napi::Value& value) {
     throw js_error(value.Env(), "COSFACE_DISPOSED",
                    "the resident weights have been disposed of, expected ones in use. Create new ones.");
   return found;
-}
-
-void require_ok(Napi::Env env, cosface_status status, const cosface_error& error) {
-  if (status != COSFACE_OK) throw js_error(env, error);
 }
 
 struct rows_argument {
@@ -91,10 +85,7 @@ Napi::Value create_resident(const Napi::CallbackInfo& info) {
   require_ok(env,
              library->create_resident(device.ordinal, classes, dim, weights.as<float>(), &created->weights, &error),
              error);
-  auto handle = Napi::External<resident>::New(env, created.get(), [](Napi::Env, resident* data) { delete data; });
-  created.release();
-  handle.TypeTag(&handle_tag);
-  return handle;
+  return new_handle(env, std::move(created), handle_tag);
 }
 
 Napi::Value run_resident(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <numbers>
 
+#include "finite_difference.h"
 #include "loss_family.h"
 #include "reference/margin_softmax_reference.h"
 #include "reference/negative_logit.h"
@@ -18,18 +19,6 @@ constexpr double pi = std::numbers::pi;
 
 reference_problem widened(const family_problem& problem, const cosface_margin_softmax_options& options) {
   return widen(problem.view(), options.sub_centers, options.form == COSFACE_FORM_BINARY);
-}
-
-double objective(const reference_problem& problem, const cosface_margin_softmax_options& options) {
-  const reference_results r = margin_softmax_reference(problem, options);
-  if (problem.loss_gradient.empty()) return r.reduced_loss;
-  double sum = 0;
-  for (int64_t i = 0; i < problem.batch; i++) sum += problem.loss_gradient[i] * r.loss[i];
-  return sum;
-}
-
-double central_difference(const std::function<double(double)>& f, double h) {
-  return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
 }
 
 struct step_size {
@@ -52,21 +41,8 @@ void expect_differences(reference_problem problem, const cosface_margin_softmax_
                 {"m3", &reference_problem::sample_m3, &r.d_sample_m3}};
   for (const auto& by : inputs) {
     if ((problem.*by.input).empty()) continue;
-    double difference = 0, length = 0;
-    for (size_t k = 0; k < by.gradient->size(); k++) {
-      double& entry = (problem.*by.input)[k];
-      const double at = entry;
-      const double numeric = central_difference(
-          [&](double h) {
-            entry = at + h;
-            return objective(problem, options);
-          },
-          size.step);
-      entry = at;
-      difference += (numeric - (*by.gradient)[k]) * (numeric - (*by.gradient)[k]);
-      length += (*by.gradient)[k] * (*by.gradient)[k];
-    }
-    EXPECT_LE(std::sqrt(difference), size.tolerance * std::sqrt(length) + 1e-9) << by.name;
+    const auto [difference, length] = compare_with_differences(problem, options, size.step, by.input, *by.gradient);
+    EXPECT_LE(difference, size.tolerance * length + 1e-9) << by.name;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "finite_difference.h"
 #include "problem_data.h"
 #include "reference/margin.h"
 #include "reference/margin_softmax_reference.h"
@@ -37,37 +38,10 @@ cosface_margin_softmax_options options_with(const margins& m, double scale) {
   return options;
 }
 
-// What the gradients are the gradients of.
-double objective(const reference_problem& problem, const cosface_margin_softmax_options& options) {
-  const reference_results r = margin_softmax_reference(problem, options);
-  if (problem.loss_gradient.empty()) return r.reduced_loss;
-  double sum = 0;
-  for (int64_t i = 0; i < problem.batch; i++) sum += problem.loss_gradient[i] * r.loss[i];
-  return sum;
-}
-
-// Fourth order: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h. Truncation is h^4 f^(5) / 30.
-double central_difference(const std::function<double(double)>& f, double h) {
-  return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
-}
-
 double difference_error(reference_problem& problem, const cosface_margin_softmax_options& options, double step,
                         std::vector<double> reference_problem::*input, const std::vector<double>& gradient) {
-  double difference = 0, size = 0;
-  for (size_t k = 0; k < gradient.size(); k++) {
-    double& entry = (problem.*input)[k];
-    const double at = entry;
-    const double numeric = central_difference(
-        [&](double h) {
-          entry = at + h;
-          return objective(problem, options);
-        },
-        step);
-    entry = at;
-    difference += (numeric - gradient[k]) * (numeric - gradient[k]);
-    size += gradient[k] * gradient[k];
-  }
-  return std::sqrt(difference / size);
+  const auto [difference, length] = compare_with_differences(problem, options, step, input, gradient);
+  return difference / length;
 }
 
 // Relative L2 error of both gradients. With unit-sized rows, h = 1e-4 and s = 16 the truncation is

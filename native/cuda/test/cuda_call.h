@@ -109,6 +109,23 @@ struct device_outputs {
   device_array<int32_t> prediction;
 };
 
+// To outputs on the device or in this process, which have the same names.
+template <class outputs>
+cosface_margin_softmax_results pointers_to(outputs& out) {
+  cosface_margin_softmax_results results{};
+  results.loss = out.loss.data();
+  results.target_cosine = out.target_cosine.data();
+  results.prediction = out.prediction.data();
+  results.d_embeddings = out.d_embeddings.data();
+  results.d_weights = out.d_weights.data();
+  results.d_bias = out.d_bias.data();
+  results.d_sample_weights = out.d_sample_weights.data();
+  results.d_sample_m1 = out.d_sample_m1.data();
+  results.d_sample_m2 = out.d_sample_m2.data();
+  results.d_sample_m3 = out.d_sample_m3.data();
+  return results;
+}
+
 inline kernel_results empty_results(const device_call& call) {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   const auto& shape = call.data.shape;
@@ -136,17 +153,7 @@ inline kernel_results run_on_device(const device_call& call) {
     const device_array<int32_t> labels(d.labels),
         ids(call.class_ids == nullptr ? std::vector<int32_t>() : *call.class_ids);
     const device_outputs outputs(out);
-    cosface_margin_softmax_results results{};
-    results.loss = outputs.loss.data();
-    results.target_cosine = outputs.target_cosine.data();
-    results.prediction = outputs.prediction.data();
-    results.d_embeddings = outputs.d_embeddings.data();
-    results.d_weights = outputs.d_weights.data();
-    results.d_bias = outputs.d_bias.data();
-    results.d_sample_weights = outputs.d_sample_weights.data();
-    results.d_sample_m1 = outputs.d_sample_m1.data();
-    results.d_sample_m2 = outputs.d_sample_m2.data();
-    results.d_sample_m3 = outputs.d_sample_m3.data();
+    cosface_margin_softmax_results results = pointers_to(outputs);
     cosface_margin_softmax_problem on_device{};
     on_device.batch = d.shape.batch;
     on_device.classes = d.shape.classes;

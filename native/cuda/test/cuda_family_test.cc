@@ -288,17 +288,7 @@ TEST(cuda_family, bad_values_are_named) {
 // Through the table of the library, from and to arrays of the host.
 kernel_results run_by_library(const device_call& call, const cosface_margin_softmax_problem& problem) {
   kernel_results out = empty_results(call);
-  cosface_margin_softmax_results results{};
-  results.loss = out.loss.data();
-  results.target_cosine = out.target_cosine.data();
-  results.prediction = out.prediction.data();
-  results.d_embeddings = out.d_embeddings.data();
-  results.d_weights = out.d_weights.data();
-  results.d_bias = out.d_bias.data();
-  results.d_sample_weights = out.d_sample_weights.data();
-  results.d_sample_m1 = out.d_sample_m1.data();
-  results.d_sample_m2 = out.d_sample_m2.data();
-  results.d_sample_m3 = out.d_sample_m3.data();
+  cosface_margin_softmax_results results = pointers_to(out);
   cosface_cuda_call whole{};
   whole.problem = &problem;
   whole.options = &call.options;
