@@ -2,21 +2,17 @@
 // `marginSoftmax` of cosface/native.
 //
 //   node bench/loss/family-costs.mjs [--batch 512] [--classes 10575] [--dim 512] [--turns 15] [--threads 0]
-import { parseArgs } from 'node:util';
 import { marginSoftmax } from '../../dist/native/index.js';
+import { numberOptions } from '../number-options.mjs';
 import { medianTimes, printTimes } from './in-turns.mjs';
 
-const { values } = parseArgs({
-  options: Object.fromEntries(
-    Object.entries({ batch: '512', classes: '10575', dim: '512', turns: '15', threads: '0' }).map(([name, value]) => [
-      name,
-      { type: 'string', default: value },
-    ]),
-  ),
+const { batch, classes, dim, turns, threads } = numberOptions({
+  batch: 512,
+  classes: 10575,
+  dim: 512,
+  turns: 15,
+  threads: 0,
 });
-const [batch, classes, dim, turns, threads] = ['batch', 'classes', 'dim', 'turns', 'threads'].map((name) =>
-  Number(values[name]),
-);
 
 /** Nearly normal: the sum of three uniform numbers. */
 const random = (length, size = 1) =>

@@ -1,21 +1,17 @@
 // A step with very many classes: gradients returned against the resident head's, all classes against a sample of them.
 //
 //   node bench/loss/large-classes.mjs [--batch 256] [--classes 1000000] [--dim 512] [--rate 0.1] [--turns 5]
-import { parseArgs } from 'node:util';
 import { marginSoftmax, ResidentHead, sampleClasses } from '../../dist/native/index.js';
+import { numberOptions } from '../number-options.mjs';
 import { medianTimes, printTimes } from './in-turns.mjs';
 
-const { values } = parseArgs({
-  options: Object.fromEntries(
-    Object.entries({ batch: '256', classes: '1000000', dim: '512', rate: '0.1', turns: '5' }).map(([name, value]) => [
-      name,
-      { type: 'string', default: value },
-    ]),
-  ),
+const { batch, classes, dim, rate, turns } = numberOptions({
+  batch: 256,
+  classes: 1000000,
+  dim: 512,
+  rate: 0.1,
+  turns: 5,
 });
-const [batch, classes, dim, rate, turns] = ['batch', 'classes', 'dim', 'rate', 'turns'].map((name) =>
-  Number(values[name]),
-);
 
 const headOf = (momentum) => new ResidentHead({ classes, dim, seed: 1, optimizer: { kind: 'sgd', momentum } });
 const [plain, withMomentum] = [headOf(0), headOf(0.9)];
