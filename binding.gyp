@@ -51,7 +51,6 @@
         'native/cpu/search_users.cc',
         'native/cpu/thread_team.cc',
         'native/cpu/workspace.cc',
-        'native/reference/margin.cc',
         'native/reference/negative_logit.cc',
         'native/reference/target_logit.cc',
         'native/tensorflow/cpu_kernel.cc',

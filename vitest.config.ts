@@ -14,7 +14,13 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...needsBinary, ...needsTensorflow, ...needsTensorflowGpu],
+          exclude: [
+            ...configDefaults.exclude,
+            ...needsBinary,
+            ...needsTensorflow,
+            ...needsEmulatedGpu,
+            ...needsTensorflowGpu,
+          ],
           pool: 'forks',
           testTimeout: 60_000,
         },

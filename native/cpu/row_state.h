@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "reference/margin_formula.h"
+#include "reference/target_formula.h"
 
 namespace cosface {
 

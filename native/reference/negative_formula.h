@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "cosface/margin_softmax.h"
-#include "reference/margin_formula.h"
+#include "reference/host_device.h"
 
 namespace cosface {
 

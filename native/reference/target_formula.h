@@ -5,10 +5,14 @@
 #include <math.h>
 
 #include "cosface/margin_softmax.h"
-#include "reference/margin_formula.h"
+#include "reference/host_device.h"
 #include "reference/negative_formula.h"
 
 namespace cosface {
+
+struct margins {
+  double m1, m2, m3;
+};
 
 struct target_logit {
   double value;  // M

@@ -1,4 +1,11 @@
-// M(cos_iy) of every loss of the family, in double precision: what the target's cosine becomes before the scale.
+// M(cos_iy) of every loss of the family, in double precision: what the target's cosine becomes before the scale. The
+// margin on the angle, unless an option says otherwise:
+//
+//   psi(a) = (-1)^k cos(a) - 2k,  a = m1 t + m2,  t = acos(cos),  k = floor(a / pi)
+//
+// On [0, pi] psi is cos. Beyond, it goes on falling without a jump (SphereFace, CVPR 2017, eq. 7, for real m1 and an
+// offset), so a larger angle never costs less. For a < 0, which a negative per-sample m2 can reach, the same formula
+// keeps rising above 1.
 #pragma once
 
 #include "cosface/margin_softmax.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "problem_data.h"
-#include "reference/margin_formula.h"
+#include "reference/target_formula.h"
 
 namespace cosface::test {
 

@@ -10,8 +10,8 @@
 
 #include "finite_difference.h"
 #include "problem_data.h"
-#include "reference/margin.h"
 #include "reference/margin_softmax_reference.h"
+#include "reference/target_logit.h"
 
 namespace cosface::test {
 namespace {
@@ -42,6 +42,13 @@ double difference_error(reference_problem& problem, const cosface_margin_softmax
                         std::vector<double> reference_problem::*input, const std::vector<double>& gradient) {
   const auto [difference, length] = compare_with_differences(problem, options, step, input, gradient);
   return difference / length;
+}
+
+// M of a loss with nothing but margins.
+target_logit apply_margin(double cosine, const margins& m, cosface_gradient gradient) {
+  cosface_margin_softmax_options options = options_with(m, 64);
+  options.gradient = gradient;
+  return target_logit_of(cosine, m, options);
 }
 
 // Relative L2 error of both gradients. With unit-sized rows, h = 1e-4 and s = 16 the truncation is
@@ -114,10 +121,10 @@ TEST(reference_value, margins_by_hand) {
       // a = t - pi/2 in (-pi, 0), k = -1: -cos a + 2 = 2 - sin t; slope = |sin a| / sin t = 0.6 / 0.8.
       {{1, -pi / 2, 0}, 1.2, 0.75}};
   for (const hand_case& hand : cases) {
-    const margined_cosine got = apply_margin(0.6, hand.m, COSFACE_GRADIENT_EXACT);
+    const target_logit got = apply_margin(0.6, hand.m, COSFACE_GRADIENT_EXACT);
     EXPECT_NEAR(got.value, hand.value, 1e-14) << hand.m.m1 << " " << hand.m.m2;
     EXPECT_NEAR(got.slope, hand.slope, 1e-14) << hand.m.m1 << " " << hand.m.m2;
-    const margined_cosine detached = apply_margin(0.6, hand.m, COSFACE_GRADIENT_DETACHED);
+    const target_logit detached = apply_margin(0.6, hand.m, COSFACE_GRADIENT_DETACHED);
     EXPECT_EQ(detached.value, got.value);
     EXPECT_EQ(detached.slope, 1);
   }
@@ -271,7 +278,7 @@ TEST(psi, slope_is_the_derivative) {
 TEST(psi, slope_is_finite_and_bounded_at_the_ends) {
   for (const named_margins& family : margin_family())
     for (const double c : {1.0, -1.0, 1.0 + 1e-9, -1.0 - 1e-9}) {
-      const margined_cosine got = apply_margin(c, family.m, COSFACE_GRADIENT_EXACT);
+      const target_logit got = apply_margin(c, family.m, COSFACE_GRADIENT_EXACT);
       EXPECT_TRUE(std::isfinite(got.value)) << family.name;
       EXPECT_GE(got.slope, 0) << family.name;
       EXPECT_LE(got.slope, family.m.m1 / std::sin(COSFACE_ANGLE_EPSILON)) << family.name;

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "problem_data.h"
-#include "reference/margin.h"
 #include "reference/margin_softmax_reference.h"
 #include "reference/target_logit.h"
 
@@ -69,7 +68,7 @@ inline natural_sizes natural_sizes_of(const problem_data& data, const cosface_ma
     if (weight == 0 || data.labels[i] == options.ignore_label) continue;
     const double miss = -std::expm1(-expected.loss[i] / weight);
     const margins m = margins_of(data.view(), options, i);
-    const double slope = apply_margin(expected.target_cosine[i], m, options.gradient).slope;
+    const double slope = target_logit_of(expected.target_cosine[i], m, options).slope;
     const double upstream = weight * share * (data.loss_gradient.empty() ? 1.0 : data.loss_gradient[i]);
     const double row = 2 * options.scale * std::abs(upstream) * miss * std::max(slope, 1.0);
     const double norm = row_norm(&data.embeddings[i * data.shape.dim], data.shape.dim);

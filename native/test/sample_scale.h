@@ -32,7 +32,7 @@ inline std::vector<sample_scale> sample_scales_of(const problem_data& data,
     if (weight == 0 || data.labels[i] == options.ignore_label) continue;
     const margins m = margins_of(data.view(), options, i);
     scale.miss = -std::expm1(-expected.loss[i] / weight);
-    scale.slope = std::abs(apply_margin(expected.target_cosine[i], m, options.gradient).slope);
+    scale.slope = std::abs(target_logit_of(expected.target_cosine[i], m, options).slope);
     scale.upstream = std::abs(weight * share * (data.loss_gradient.empty() ? 1.0 : data.loss_gradient[i]));
   }
   return scales;

@@ -91,7 +91,7 @@ test('the environment counts as it is at the call', async () => {
 test('the results belong to the caller: they can be transferred and outlive the job', async () => {
   const { dWeights } = await marginSoftmaxAsync(small);
   const moved = structuredClone(dWeights!, { transfer: [dWeights!.buffer as ArrayBuffer] });
-  globalThis.gc?.();
+  globalThis.gc!();
   expect(moved).toEqual(marginSoftmax(small).dWeights);
 });
 
