@@ -29,11 +29,11 @@ function resources(): Resources {
   };
 }
 
-/** A leak grows at every round; what V8 and malloc keep for later does so once. */
+/** A leak grows at every round; what V8 and malloc keep for later does in some, by up to 7 MB on a busy machine. */
 async function expectNoGrowth(bytes: number, round: () => unknown): Promise<void> {
   let before = resources();
   let growth = Number.POSITIVE_INFINITY;
-  for (let k = 0; k < 3 && growth >= bytes; k++) {
+  for (let k = 0; k < 20 && growth >= bytes; k++) {
     await round();
     const after = resources();
     growth = after.nativeBytes - before.nativeBytes;
