@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { checkCuda } from './cuda-checks.mjs';
 import { checkUnderEmulation } from './cuda-emulator.mjs';
 import { checkNativeFormat } from './native-format.mjs';
+import { fuzzNative } from './native-fuzz.mjs';
 import { NATIVE_TEST_RUNS, runNativeTests } from './native-tests.mjs';
 import { buildNative, buildTypescript, buildWithCmakeJs, buildWithNodeGyp, installPackages } from './set-up.mjs';
 import { setUpTensorflowGpu } from './setup-tensorflow-gpu.mjs';
@@ -21,6 +22,8 @@ import {
 } from './steps.mjs';
 import { findCmake, findMake, findPython } from './tools.mjs';
 
+/** For each target; `node scripts/native-fuzz.mjs 3600` looks longer. */
+const FUZZ_SECONDS = 20;
 const VITEST_REPORT = 'build-test/vitest.json';
 
 function buildByNodeGyp() {
@@ -66,6 +69,7 @@ export async function test(vitestArgs) {
   await testStep('types (tsc)', () => runBin('tsc', ['--noEmit']));
   await testStep('layout of the C++ sources (clang-format)', () => checkNativeFormat());
   for (const native of NATIVE_TEST_RUNS) await testStep(native.title, () => runNativeTests(native));
+  await testStep('C ABI, fuzzed by libFuzzer', () => fuzzNative(FUZZ_SECONDS));
   await checkCuda(testStep);
   await checkUnderEmulation(testStep);
   await testStep('tfjs-node (cosface setup-tensorflow)', () => run('node', ['dist/cli/main.js', 'setup-tensorflow']));

@@ -29,6 +29,21 @@ cosface_status check_vector(const char* argument, const float* values, int64_t c
   return COSFACE_OK;
 }
 
+// Logits beyond it are refused too (job.cc), and what is far beyond stands for no logit at all.
+constexpr float largest_bias = 1e18f;
+
+cosface_status check_bias(const float* bias, int64_t count, cosface_error* error) {
+  if (auto s = check_vector("bias", bias, count, error)) return s;
+  for (int64_t i = 0; bias != nullptr && i < count; i++)
+    if (std::abs(bias[i]) > largest_bias)
+      return fill_error(
+          error, COSFACE_ERROR_OPTION, "bias", i,
+          "bias[%lld] is %g, expected a number in [-1e18, 1e18]: single precision cannot tell logits beyond "
+          "it apart.",
+          static_cast<long long>(i), static_cast<double>(bias[i]));
+  return COSFACE_OK;
+}
+
 struct margin_range {
   const char* name;
   double low;
@@ -205,7 +220,7 @@ cosface_status check_samples(const cosface_margin_softmax_problem& p, const cosf
   const float* own[] = {p.sample_m1, p.sample_m2, p.sample_m3};
   for (int k = 0; k < 3; k++)
     if (auto s = check_sample_margins(own[k], p.batch, sample_range[k], error)) return s;
-  if (auto s = check_vector("bias", p.bias, o.form == COSFACE_FORM_BINARY ? 1 : p.classes, error)) return s;
+  if (auto s = check_bias(p.bias, o.form == COSFACE_FORM_BINARY ? 1 : p.classes, error)) return s;
   return check_vector("lossGradient", p.loss_gradient, p.batch, error);
 }
 

@@ -110,6 +110,8 @@ int32_t job::predict(int64_t i) const {
   }
   winner = static_cast<int32_t>(class_of(winner));
   const row_state& row = rows()[i];
+  // Every logit may be -inf in fp32, as the target is that an ignored sample has not.
+  if (row.label == no_class) return static_cast<int32_t>(class_id(winner));
   if (row.target_seen > highest || (row.target_seen == highest && row.label < winner)) winner = row.label;
   return static_cast<int32_t>(class_id(winner));
 }

@@ -116,6 +116,16 @@ std::vector<error_case> option_errors() {
        "reduction",
        -1,
        {"none", "lossGradient"}},
+      {"bias beyond what fp32 can tell apart",
+       [](call& c) {
+         c.data.bias.assign(shape.classes, 0);
+         c.data.bias[4] = -3e38f;
+         c.problem.bias = c.data.bias.data();
+       },
+       option,
+       "bias",
+       4,
+       {"bias[4] is -3e+38", "[-1e18, 1e18]"}},
       {"isa 6", [](call& c) { set_raw(c.options.isa, 6); }, COSFACE_ERROR_UNSUPPORTED, "isa", -1, {"auto"}},
 #if !COSFACE_SANITIZE_address
       // To C++ these do not fit the enum's bits, and UndefinedBehaviorSanitizer stops at the load; a C

@@ -102,6 +102,17 @@ TEST(semantics, ignored_samples_get_no_gradient_but_a_prediction) {
   });
 }
 
+TEST(semantics, an_ignored_sample_far_below_every_number_has_a_prediction) {
+  for_each_isa([](cosface_margin_softmax_options options) {
+    problem_data data = random_problem(shape, 4);
+    std::fill_n(&data.embeddings[5 * shape.dim], shape.dim, -3e38f);
+    for (float& w : data.weights) w = std::abs(w) + 100;
+    data.labels.assign(shape.batch, -1);
+    options.normalize_embeddings = options.normalize_weights = 0;
+    EXPECT_EQ(run_ok(data, options).prediction[5], 0);
+  });
+}
+
 TEST(semantics, any_ignore_label) {
   for_each_isa([](cosface_margin_softmax_options options) {
     problem_data data = random_problem(shape, 5);
