@@ -32,15 +32,12 @@ export function findMake() {
 /** What the fuzz targets (native/test/fuzz) want and this machine lacks, in words. */
 export function missingForFuzzing() {
   if (!findCmake()) return 'CMake is missing (Debian, Ubuntu: cmake)';
-  if (!answers('clang++'))
-    return 'clang++ is missing (Debian, Ubuntu: clang libclang-rt-14-dev, or as clang is numbered)';
+  if (!answers('clang++')) return 'clang++ is missing (Debian 12: clang libclang-rt-14-dev)';
   // libFuzzer is a package of its own.
   const program = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }';
   const args = ['-fsanitize=fuzzer,address', '-x', 'c++', '-', '-o', '/dev/null'];
   const { status } = spawnSync('clang++', args, { input: program, stdio: ['pipe', 'ignore', 'ignore'] });
-  return status === 0
-    ? undefined
-    : "clang's libFuzzer is missing (Debian, Ubuntu: libclang-rt-14-dev, or as clang is numbered)";
+  return status === 0 ? undefined : "clang's libFuzzer is missing (Debian 12: libclang-rt-14-dev)";
 }
 
 /** What the C++ tests for 64-bit Arm (native/test/aarch64.cmake) want and this machine lacks, in words. */

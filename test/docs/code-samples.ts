@@ -16,6 +16,7 @@ export interface CodeSample {
 export const DOCUMENTS: readonly string[] = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...['docs', 'bench', 'bench/cuda', 'bench/peers', 'examples/browser'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.md'))
