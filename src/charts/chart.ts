@@ -1,4 +1,5 @@
 import { linearAxis, logAxis } from './axis.js';
+import { escaped, STYLE, short, text } from './svg.js';
 
 /** A curve, or with `points` apart a cloud, named at its end. */
 export interface ChartSeries {
@@ -33,13 +34,6 @@ const HEIGHT = 470;
 /** Room for the names at the right. */
 const FRAME = { left: 74, top: 46, right: 600, bottom: 400 };
 const LINE_HEIGHT = 17;
-
-const STYLE = `<style>
-text { font-family: 'Source Sans 3', 'Source Sans Pro', 'Helvetica Neue', Arial, sans-serif; fill: #222; font-size: 14px }
-.title { font-size: 18px; font-weight: 600 } .tick { font-size: 12px; fill: #666 } .note { font-size: 12.5px; fill: #666 }
-.grid { stroke: #e4e4e4; stroke-width: 1; fill: none } .leader { stroke: #b8b8b8; stroke-width: .8; fill: none }
-.curve, .line, .area { stroke-width: 2; fill: none; stroke-linejoin: round } .roof { stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
-</style>`;
 
 /** An SVG picture of series over two axes. */
 export function drawChart({ title, x, y, series, note, scales = { x: 'log', y: 'log' } }: Chart): string {
@@ -138,16 +132,4 @@ function drawNames(placed: readonly PlacedSeries[]): string[] {
 
 function tickName(value: number): string {
   return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-}
-
-function text(x: number, y: number, name: string, anchor: 'start' | 'middle' | 'end', content: string): string {
-  return `<text x="${short(x)}" y="${short(y)}" class="${name}" text-anchor="${anchor}">${escaped(content)}</text>`;
-}
-
-function escaped(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-}
-
-function short(value: number): string {
-  return `${Math.round(value * 10) / 10}`;
 }

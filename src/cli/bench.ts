@@ -6,8 +6,8 @@ import { setupPeersCommand } from './bench/setup-peers.js';
 /** `cosface bench`: measures this package on the machine at hand. */
 export function benchCommand(): Command {
   const bench = new Command('bench').description('Measure this package on this machine').exitOverride();
-  bench.addCommand(lossCommand().copyInheritedSettings(bench), { isDefault: true });
-  bench.addCommand(setupPeersCommand().copyInheritedSettings(bench));
+  bench.addCommand(lossCommand(), { isDefault: true });
+  bench.addCommand(setupPeersCommand());
   bench.addCommand(rowCommand(), { hidden: true });
   return bench;
 }

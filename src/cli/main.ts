@@ -9,6 +9,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { embedCommand } from './embed.js';
 import { evaluateCommand } from './evaluate.js';
+import { experimentCommand } from './experiment.js';
 import { identifyCommand } from './identify.js';
 import { setupTensorflowCommand } from './setup-tensorflow.js';
 import { trainCommand } from './train.js';
@@ -25,6 +26,7 @@ const COMMANDS = [
   doctorCommand,
   embedCommand,
   evaluateCommand,
+  experimentCommand,
   identifyCommand,
   setupTensorflowCommand,
   verifyCommand,
@@ -38,12 +40,18 @@ async function main(): Promise<void> {
     .showHelpAfterError('Run it with --help for what there is.')
     .addHelpText('before', () => refuseUnknownCommand(program))
     .exitOverride();
-  for (const create of COMMANDS) program.addCommand(create().copyInheritedSettings(program));
+  for (const create of COMMANDS) program.addCommand(adopted(create(), program));
   try {
     await program.parseAsync();
   } catch (error) {
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** `addCommand` hands on nothing of the program's settings: neither to a command nor to those below it. */
+function adopted(command: Command, program: Command): Command {
+  for (const below of command.commands) adopted(below as Command, program);
+  return command.copyInheritedSettings(program);
 }
 
 /** Commander answers `unknown --help` with its general help and status 0, as if the command were there. */

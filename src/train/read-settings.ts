@@ -24,6 +24,18 @@ export function readSettingsFile(file: string): unknown {
 }
 
 /**
+ * The same, where the file must hold settings by name.
+ *
+ * @throws {CosFaceError} COSFACE_FILE, COSFACE_SETTINGS.
+ */
+export function readSettingsGroup(file: string): Record<string, unknown> {
+  const settings = readSettingsFile(file);
+  if (typeof settings === 'object' && settings !== null && !Array.isArray(settings))
+    return settings as Record<string, unknown>;
+  throw settingsError(file, 'it holds no group of settings, expected name: value.');
+}
+
+/**
  * Puts one setting into settings: `optimizer.learningRate=0.05`, its value read as YAML.
  *
  * @throws {CosFaceError} COSFACE_SETTINGS where there is no `=`, or the path leads through something that is no group.

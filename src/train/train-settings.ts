@@ -73,6 +73,8 @@ export interface TrainSettings {
     pairsPerIdentity: number;
     /** That the model's threshold is chosen for. */
     falseAcceptRate: number;
+    /** Decides who is held out and which pairs are made. Left out: `seed`, which decides the rest. */
+    seed?: number | undefined;
   };
   checkpoint: {
     /** Steps. */
@@ -161,6 +163,7 @@ const SETTINGS = z.strictObject({
     metric: z.enum(['auc', 'accuracy']).default('auc'),
     pairsPerIdentity: whole(1).default(20),
     falseAcceptRate: above.lte(1).default(1e-3),
+    seed: z.int().min(0).optional(),
   }),
   checkpoint: part({ every: whole(1).default(500) }),
   log: part({ every: whole(1).default(20) }),

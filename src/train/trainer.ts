@@ -27,6 +27,8 @@ export interface TrainerOptions {
   out: string;
   /** Goes on from the run's last checkpoint, or starts where there is none yet. Default false. */
   resume?: boolean | undefined;
+  /** `false` leaves the people alone that are held out until the end: for a choice among runs. Default true. */
+  test?: boolean | undefined;
   /** Hears of every step and of what else happens. */
   onEvent?: ((event: TrainEvent) => void) | undefined;
 }
@@ -92,6 +94,7 @@ export class Trainer {
   readonly #log: RunLog;
   readonly #progress: Progress;
   readonly #emit: (event: TrainEvent) => void;
+  readonly #tests: boolean;
   readonly #badFiles: BadFiles;
   readonly #badHeldOut: BadFiles;
   readonly #caches = { train: new ImageCache(0), verification: new ImageCache(0) };
@@ -99,7 +102,7 @@ export class Trainer {
   readonly #steps: number;
 
   private constructor(opened: Opened) {
-    const { settings, run, data, net, log, progress, emit } = opened;
+    const { settings, run, data, net, log, progress, emit, tests } = opened;
     this.settings = settings;
     this.#run = run;
     this.#data = data;
@@ -107,6 +110,7 @@ export class Trainer {
     this.#log = log;
     this.#progress = progress;
     this.#emit = emit;
+    this.#tests = tests;
     const { badFiles } = settings.data;
     // Without a batch of good ones training would look for the next for ever.
     this.#badFiles = new BadFiles(badFiles, data.train.size - settings.batch.size);
@@ -125,7 +129,13 @@ export class Trainer {
    * @throws {CosFaceError} COSFACE_SETTINGS, COSFACE_OPTION_RANGE, COSFACE_CHECKPOINT, COSFACE_OUTPUT, or what opening the
    * images throws.
    */
-  static async open({ settings: given, out, resume = false, onEvent = () => {} }: TrainerOptions): Promise<Trainer> {
+  static async open({
+    settings: given,
+    out,
+    resume = false,
+    test: tests = true,
+    onEvent = () => {},
+  }: TrainerOptions): Promise<Trainer> {
     const run = runFolder(out);
     const settings = settingsOf(run, given, resume);
     checkLoss(settings.loss);
@@ -137,7 +147,7 @@ export class Trainer {
       writeSettings(run, settings);
       const log = new RunLog(run, saved?.logs);
       const progress: Progress = structuredClone(saved ?? START);
-      return new Trainer({ settings, run, data, net, log, progress, emit: onEvent });
+      return new Trainer({ settings, run, data, net, log, progress, emit: onEvent, tests });
     } catch (error) {
       net.dispose();
       await data.close();
@@ -341,7 +351,7 @@ export class Trainer {
   async #finish(): Promise<Omit<TrainOutcome, 'step'>> {
     const { best, step, seconds } = this.#progress;
     const end = step < this.#steps ? 'early' : 'finished';
-    const data = this.#data;
+    const data = this.#tests ? this.#data : { ...this.#data, test: undefined };
     await saveModelFolder(this.#run.last, this.#faceModel(this.#progress.threshold));
     const chosen = best ? await loadModelFolder(this.#run.best) : this.#faceModel(null);
     try {
@@ -385,6 +395,7 @@ interface Opened {
   log: RunLog;
   progress: Progress;
   emit: (event: TrainEvent) => void;
+  tests: boolean;
 }
 
 function settingsOf(run: RunFolder, given: TrainSettingsInput | undefined, resume: boolean): TrainSettings {

@@ -25,7 +25,8 @@ export interface TrainingData {
  * @throws {CosFaceError} What opening throws; COSFACE_DATA or COSFACE_SETTINGS where too few images or people are left.
  */
 export async function openTrainingData(settings: TrainSettings): Promise<TrainingData> {
-  const { data, verification, batch, seed } = settings;
+  const { data, verification, batch } = settings;
+  const seed = verification.seed ?? settings.seed;
   const all = await openFaces(data.path, data.root === undefined ? {} : { root: data.root });
   try {
     // Other images take the place of held-out ones.

@@ -35,9 +35,14 @@ export interface TrainRun {
 
 /** Starts `cosface train` as people would. */
 export function startTraining(args: readonly string[]): TrainRun {
+  return startCommand(['train', ...args]);
+}
+
+/** Starts a command that takes a while. */
+export function startCommand(args: readonly string[]): TrainRun {
   if (!existsSync(cli)) throw new Error('dist/ is missing: run npm run build');
   const inherited = Object.entries(process.env).filter(([name]) => !/^(COSFACE_|VITEST)/.test(name));
-  const child = spawn(process.execPath, [cli, 'train', ...args], {
+  const child = spawn(process.execPath, [cli, ...args], {
     env: Object.fromEntries(inherited),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,11 +8,13 @@ import type { DemoSettings } from './settings.js';
 export interface DemoFigures {
   settings: DemoSettings;
   backend: { tensorflow: 'wasm'; kernel: 'native' | 'composed'; isa: string | null };
-  figure4: {
-    digits: number[];
-    panels: Array<{ loss: string; margin: number | null; heldOutAccuracy: number; gapDegrees: number }>;
-  };
+  figure4: FigureFigures;
   verification: OpenSet;
+}
+
+export interface FigureFigures {
+  digits: number[];
+  panels: Array<{ loss: string; margin: number | null; heldOutAccuracy: number; gapDegrees: number }>;
 }
 
 export function demoFigures(
@@ -23,17 +25,40 @@ export function demoFigures(
   return {
     settings,
     backend: { tensorflow: 'wasm', kernel: binary ? 'native' : 'composed', isa },
-    figure4: {
-      digits: figure.digits,
-      panels: figure.panels.map(({ objective, accuracy, gap }) => ({
-        loss: objective.loss,
-        margin: objective.loss === 'lmcl' ? objective.margin : null,
-        heldOutAccuracy: accuracy,
-        gapDegrees: gap,
-      })),
-    },
+    figure4: figureFigures(figure),
     verification: openSet,
   };
+}
+
+export function figureFigures({ digits, panels }: FigureFour): FigureFigures {
+  return {
+    digits,
+    panels: panels.map(({ objective, accuracy, gap }) => ({
+      loss: objective.loss,
+      margin: objective.loss === 'lmcl' ? objective.margin : null,
+      heldOutAccuracy: accuracy,
+      gapDegrees: gap,
+    })),
+  };
+}
+
+/** The figure's figures for people. */
+export function describeFigure({ digits, panels }: FigureFigures, settings: DemoSettings): string[] {
+  return [
+    `\nFigure 4: two-dimensional features of the digits ${digits.join(' ')}${quickMark(settings)}`,
+    ...table([
+      ['', 'held-out accuracy', 'angle between neighbours'],
+      ...panels.map(({ margin, heldOutAccuracy, gapDegrees }) => [
+        margin === null ? 'softmax' : `LMCL, m = ${margin}`,
+        percent(heldOutAccuracy),
+        `${gapDegrees.toFixed(1)}°`,
+      ]),
+    ]),
+  ];
+}
+
+function quickMark({ quick }: DemoSettings): string {
+  return quick ? ' (QUICK RUN: these figures mean nothing)' : '';
 }
 
 /** The figures for people. */
@@ -44,18 +69,9 @@ export function report(
 ): string {
   const rounds = verification.rows[0]?.rounds ?? [];
   const pairs = rounds.reduce((sum, round) => sum + round.pairs, 0);
-  const quick = settings.quick ? ' (QUICK RUN: these figures mean nothing)' : '';
   return [
-    `\nFigure 4: two-dimensional features of the digits ${figure4.digits.join(' ')}${quick}`,
-    ...table([
-      ['', 'held-out accuracy', 'angle between neighbours'],
-      ...figure4.panels.map(({ margin, heldOutAccuracy, gapDegrees }) => [
-        margin === null ? 'softmax' : `LMCL, m = ${margin}`,
-        percent(heldOutAccuracy),
-        `${gapDegrees.toFixed(1)}°`,
-      ]),
-    ]),
-    `\nVerification of two digits never seen in training, ${rounds.length} rounds, ${pairs} pairs${quick}`,
+    ...describeFigure(figure4, settings),
+    `\nVerification of two digits never seen in training, ${rounds.length} rounds, ${pairs} pairs${quickMark(settings)}`,
     ...table([
       ['', 'accuracy', 'EER', 'AUC', 'seen digits'],
       ...verification.rows.map((row) => [

@@ -11,10 +11,10 @@ import { renderPng } from '../render-png.js';
 import { writeJson } from '../write-json.js';
 import { drawFigureFour } from './draw-figure-four.js';
 import { type FigureFour, figureFour, figureLessons } from './figure-four.js';
-import { lessonSteps } from './learn.js';
+import { type Lesson, lessonSteps } from './learn.js';
 import { type OpenSet, openSet, openSetLessons } from './open-set.js';
 import { createProgress, type Progress } from './progress.js';
-import { demoFigures, report } from './report.js';
+import { demoFigures, describeFigure, figureFigures, report } from './report.js';
 import { type DemoSettings, demoSettings, type SettingsOptions } from './settings.js';
 
 export interface DemoOptions extends SettingsOptions {
@@ -40,6 +40,23 @@ export async function runDemo({ out, json, ...options }: DemoOptions): Promise<v
   else if (json !== undefined) replaceFile(json, text);
   const seconds = (performance.now() - start) / 1000;
   if (json !== '-') console.log(report(figures, [...pictures, join(out, 'figures.json')], seconds));
+}
+
+/** Figure 4 alone. */
+export async function runToy({ out, json, ...options }: DemoOptions): Promise<void> {
+  const settings = demoSettings(options);
+  checkWritable(out);
+  await useWasm();
+  if (json !== '-') console.log(introduction(settings, backendInfo()));
+  const lessons = figureLessons(readDigits(), settings);
+  const figure = await underProgress([lessons.shared, ...lessons.own], settings, (watch) =>
+    figureFour(lessons, settings, watch),
+  );
+  const figures = figureFigures(figure);
+  const files = writePictures(out, figure, settings);
+  replaceFile(join(out, 'figures.json'), `${JSON.stringify({ settings, figure4: figures }, null, 2)}\n`);
+  if (json !== undefined) writeJson(json, { settings, figure4: figures });
+  if (json !== '-') console.log([...describeFigure(figures, settings), ...files].join('\n'));
 }
 
 /** Better said now than after two minutes of training. */
@@ -80,11 +97,21 @@ async function trainAll(settings: DemoSettings): Promise<{ figure: FigureFour; o
   const ofFigure = figureLessons(digits, settings);
   const rounds = openSetLessons(digits, settings);
   const lessons = [ofFigure.shared, ...ofFigure.own, ...rounds.flatMap((round) => round.lessons)];
+  return underProgress(lessons, settings, async (watch) => {
+    const figure = await figureFour(ofFigure, settings, watch);
+    return { figure, openSet: await openSet(rounds, settings, watch) };
+  });
+}
+
+async function underProgress<T>(
+  lessons: readonly Lesson[],
+  settings: DemoSettings,
+  train: (watch: Progress['watch']) => Promise<T>,
+): Promise<T> {
   const progress = createProgress(lessons.reduce((sum, lesson) => sum + lessonSteps(lesson, settings), 0));
   const release = stopOnSignals(progress);
   try {
-    const figure = await figureFour(ofFigure, settings, progress.watch);
-    return { figure, openSet: await openSet(rounds, settings, progress.watch) };
+    return await train(progress.watch);
   } finally {
     release();
     progress.stop();

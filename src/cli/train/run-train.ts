@@ -1,8 +1,9 @@
-import { assignSetting, readSettingsFile } from '../../train/read-settings.js';
+import { assignSetting, readSettingsGroup } from '../../train/read-settings.js';
 import { runFolder, savedSettings } from '../../train/run-folder.js';
 import { checkSettings, settingsError, type TrainSettingsInput } from '../../train/train-settings.js';
 import { Trainer, type TrainOutcome } from '../../train/trainer.js';
 import { useTrainingBackend } from '../../train/use-training-backend.js';
+import { onSignals, STOPPED } from '../stop-on-signals.js';
 import { writeJson } from '../write-json.js';
 import { createTrainProgress } from './train-progress.js';
 
@@ -50,10 +51,10 @@ export async function runTrain({ out, resume = false, json, ...flags }: TrainFla
 function settingsOf(flags: TrainFlags): TrainSettingsInput {
   const { config, resume, out } = flags;
   const saved = resume ? savedSettings(runFolder(out)) : undefined;
-  const base = config === undefined ? (saved ?? {}) : readSettingsFile(config);
-  if (typeof base !== 'object' || base === null || Array.isArray(base))
-    throw settingsError(config ?? 'settings', 'they are no group of settings, expected name: value.');
-  const settings = { ...base } as Record<string, unknown>;
+  const settings = { ...(config === undefined ? (saved as object | undefined) : readSettingsGroup(config)) } as Record<
+    string,
+    unknown
+  >;
   for (const assignment of assignments(flags)) assignSetting(settings, assignment);
   if (flags.steps !== undefined || flags.epochs !== undefined) {
     const other = flags.steps === undefined ? 'steps' : 'epochs';
@@ -73,18 +74,6 @@ function assignments({ images, backbone, loss, steps, epochs, batch, learningRat
   const given = Object.entries(flags).filter(([, value]) => value !== undefined);
   return [...given.map(([name, value]) => `${name}=${JSON.stringify(value)}`), ...set];
 }
-
-function onSignals(stop: () => void): () => void {
-  // A second signal ends the process at once, as signals do.
-  const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
-  for (const signal of signals) process.once(signal, stop);
-  return () => {
-    for (const signal of signals) process.off(signal, stop);
-  };
-}
-
-/** For a run that a signal has stopped: programs see that it is not done. */
-const STOPPED = 130;
 
 function report(out: string, { end, step, figures }: TrainOutcome, json: string | undefined): void {
   if (!figures) {
