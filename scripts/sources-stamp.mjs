@@ -25,13 +25,17 @@ function hashOf(sources, ignored) {
  *
  * @param product - the file that `build` makes; the stamp lies beside it.
  * @param sources - files and folders, relative to the root.
+ * @returns What was done, or a promise of that where `build` is asynchronous.
  */
 export function buildUnlessCurrent({ product, sources, ignored = [] }, build) {
   const stamp = join(root, dirname(product), '.sources-sha256');
   const hash = hashOf(sources, ignored);
   if (existsSync(join(root, product)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return 'up to date';
-  build();
-  mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, hash);
-  return 'built';
+  const finish = () => {
+    mkdirSync(dirname(stamp), { recursive: true });
+    writeFileSync(stamp, hash);
+    return 'built';
+  };
+  const building = build();
+  return building instanceof Promise ? building.then(finish) : finish();
 }

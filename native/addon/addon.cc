@@ -66,6 +66,7 @@ addon::addon(Napi::Env env, Napi::Object exports) {
                            InstanceMethod("info", &addon::info),
                            InstanceMethod("cuda", &addon::call<cuda_info>),
                            InstanceMethod("usesCuda", &addon::call<uses_cuda>),
+                           InstanceMethod("offerCudaLibrary", &addon::call<take_cuda_library>),
                            InstanceMethod("createResident", &addon::call<create_resident>),
                            InstanceMethod("runResident", &addon::call<run_resident>),
                            InstanceMethod("updateResident", &addon::call<update_resident>),

@@ -1,6 +1,7 @@
 #include "addon/cuda_library.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -27,12 +28,6 @@ std::string own_folder() {
   const std::string file = dladdr(&anchor, &module) != 0 && module.dli_fname != nullptr ? module.dli_fname : "";
 #endif
   return file.substr(0, file.find_last_of("/\\") + 1);
-}
-
-std::string library_file() {
-  static const std::string beside_the_addon = own_folder() + file_name;
-  const char* file = std::getenv("COSFACE_CUDA_LIBRARY");
-  return file == nullptr || *file == '\0' ? beside_the_addon : file;
 }
 
 struct opened {
@@ -62,6 +57,7 @@ opened open(const std::string& file) {
 // Never destroyed: a job may still run while the process leaves main.
 struct keeper {
   std::mutex mutex;
+  std::string offered;
   std::optional<opened> library;
   std::map<int32_t, std::optional<std::string>> refusals;  // by ordinal; no text: the device can be used
 };
@@ -69,6 +65,13 @@ struct keeper {
 keeper& the_keeper() {
   static keeper* instance = new keeper;
   return *instance;
+}
+
+std::string library_file(const std::string& offered) {
+  static const std::string beside_the_addon = own_folder() + file_name;
+  const char* file = std::getenv("COSFACE_CUDA_LIBRARY");
+  if (file != nullptr && *file != '\0') return file;
+  return offered.empty() || std::ifstream(beside_the_addon).good() ? beside_the_addon : offered;
 }
 
 std::optional<std::string> refusal_of(const cosface_cuda_library& library, int32_t ordinal) {
@@ -79,10 +82,16 @@ std::optional<std::string> refusal_of(const cosface_cuda_library& library, int32
 
 }  // namespace
 
+void offer_cuda_library(const std::string& file) {
+  keeper& k = the_keeper();
+  const std::lock_guard lock(k.mutex);
+  k.offered = file;
+}
+
 const cosface_cuda_library* open_cuda_library(std::string* reason) {
   keeper& k = the_keeper();
   const std::lock_guard lock(k.mutex);
-  const std::string file = library_file();
+  const std::string file = library_file(k.offered);
   if (!k.library.has_value() || k.library->file != file) {
     k.library = open(file);
     k.refusals.clear();

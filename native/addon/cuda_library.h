@@ -7,9 +7,12 @@
 
 namespace cosface {
 
-// The library beside this file, or the one that COSFACE_CUDA_LIBRARY names. Null with the reason where it is missing or
-// of another ABI version. What was found is kept, a failure too, for each value of that variable.
-// Reads the environment: call it on the thread that JavaScript runs on, or while that thread waits.
+// A file to take where none lies beside this one: that of the npm package.
+void offer_cuda_library(const std::string& file);
+
+// The library that COSFACE_CUDA_LIBRARY names, else the one beside this file, else the one offered. Null with the
+// reason where it is missing or of another ABI version. What was found is kept, a failure too, for each value of that
+// variable. Reads the environment: call it on the thread that JavaScript runs on, or while that thread waits.
 const cosface_cuda_library* open_cuda_library(std::string* reason);
 
 // The same where this GPU can be used; opens it. An answer is kept until release_cuda_devices(), unless it is no and

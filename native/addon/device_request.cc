@@ -35,6 +35,11 @@ const cosface_cuda_library* find_device(Napi::Env env, const device_request& req
   return library;
 }
 
+Napi::Value take_cuda_library(const Napi::CallbackInfo& info) {
+  offer_cuda_library(info[0].ToString().Utf8Value());
+  return info.Env().Undefined();
+}
+
 Napi::Value uses_cuda(const Napi::CallbackInfo& info) {
   const device_request request = read_device_request(require_object(info[0], "call"));
   return Napi::Boolean::New(info.Env(), find_device(info.Env(), request) != nullptr);

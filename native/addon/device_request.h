@@ -30,5 +30,7 @@ const cosface_cuda_library* find_device(Napi::Env env, const device_request& req
 
 // (call) -> whether it would run on a GPU, for calls without data; throws as find_device does.
 Napi::Value uses_cuda(const Napi::CallbackInfo& info);
+// offerCudaLibrary(file).
+Napi::Value take_cuda_library(const Napi::CallbackInfo& info);
 
 }  // namespace cosface

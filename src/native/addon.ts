@@ -22,6 +22,8 @@ export interface NativeAddon {
   cuda(ordinal: number, shape?: PlanShape): CudaInfo;
   /** Whether such a call would run on a GPU; an error where one is asked for in vain. */
   usesCuda(choice: DeviceChoice): boolean;
+  /** Where a CUDA library is, should none lie beside the addon and no variable name one. */
+  offerCudaLibrary(file: string): void;
   /** Weights that stay on a GPU; native/addon/resident_weights.h. */
   createResident(options: ResidentOptions & DeviceChoice): ResidentHandle;
   runResident(handle: ResidentHandle, call: ResidentCall, gradients: boolean): MarginSoftmaxSummary;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { NativeAddon } from './addon.js';
@@ -5,6 +6,7 @@ import { backendChoice } from './backend-choice.js';
 import { CosFaceError } from './errors.js';
 import { withCosFaceErrors } from './native-errors.js';
 import { findPackageRoot, type PackageRoot } from './package-root.js';
+import { addonPackage, cudaPackage, currentSystem, type System } from './platform-package.js';
 
 /** COSFACE_ABI_VERSION that this TypeScript was written for. */
 const ABI_VERSION = 4;
@@ -13,13 +15,16 @@ const ABI_VERSION = 4;
 export interface LoadHost {
   env: Readonly<Record<string, string | undefined>>;
   packageRoot: PackageRoot | undefined;
+  system: System;
   /** Opens a binary, or throws what Node's require throws. */
   open(path: string): unknown;
+  /** The path of a module that is installed, or throws what Node's require.resolve throws. */
+  resolve(module: string): string;
 }
 
 /** A place where no binary could be loaded, and why. */
 export interface FailedStep {
-  /** The environment variable, or the path within the package. */
+  /** The environment variable, the path within the package, or the platform package. */
   step: string;
   path: string;
   code: string;
@@ -32,14 +37,15 @@ export interface LoadOutcome {
 }
 
 /**
- * Tries COSFACE_BINARY alone where it is set, else build/Release/cosface.node (node-gyp), then
- * build-cmake/Release/cosface.node (cmake-js).
+ * Tries COSFACE_BINARY alone where it is set, else what was built here, build/Release/cosface.node (node-gyp) and
+ * build-cmake/Release/cosface.node (cmake-js), then the package that npm has installed for this system.
  */
 export function tryBinaries(host: LoadHost): LoadOutcome {
   const failed: FailedStep[] = [];
-  for (const { step, path } of candidates(host)) {
+  for (const { step, path, find = () => path } of candidates(host)) {
     try {
-      return { binary: { addon: openAddon(host, path), path }, failed };
+      const found = find();
+      return { binary: { addon: openAddon(host, found), path: found }, failed };
     } catch (error) {
       failed.push({ step, path, ...causeOf(error) });
     }
@@ -47,14 +53,45 @@ export function tryBinaries(host: LoadHost): LoadOutcome {
   return { binary: undefined, failed };
 }
 
-function candidates({ env, packageRoot }: LoadHost): { step: string; path: string }[] {
+interface Candidate {
+  step: string;
+  path: string;
+  /** Where the path must be found out first. */
+  find?: () => string;
+}
+
+function candidates(host: LoadHost): Candidate[] {
+  const { env, packageRoot, system } = host;
   const override = env['COSFACE_BINARY'];
   if (override) return [{ step: 'COSFACE_BINARY', path: resolve(override) }];
-  if (!packageRoot) return [];
-  return ['build/Release/cosface.node', 'build-cmake/Release/cosface.node'].map((step) => ({
-    step,
-    path: join(packageRoot.directory, step),
-  }));
+  const builds = packageRoot ? ['build/Release/cosface.node', 'build-cmake/Release/cosface.node'] : [];
+  const name = addonPackage(system);
+  return [
+    ...builds.map((step) => ({ step, path: join((packageRoot as PackageRoot).directory, step) })),
+    ...(name === undefined ? [] : [{ step: name, path: name, find: () => installedFile(host, name) }]),
+  ];
+}
+
+/** The binary of a platform package, which must be of the same version: they are made together. */
+function installedFile(host: LoadHost, name: string): string {
+  const file = host.resolve(name);
+  const { version } = JSON.parse(readFileSync(host.resolve(`${name}/package.json`), 'utf8')) as { version: string };
+  const expected = host.packageRoot?.version ?? version;
+  if (version === expected) return file;
+  throw Object.assign(new Error(`is of version ${version}, expected ${expected}; install cosface again`), {
+    code: 'COSFACE_VERSION',
+  });
+}
+
+/** The addon looks for the CUDA library beside itself, where it is put by a build; npm puts it into a package of its own. */
+function offerCudaLibrary(host: LoadHost, addon: NativeAddon): void {
+  const name = cudaPackage(host.system);
+  if (name === undefined) return;
+  try {
+    addon.offerCudaLibrary(installedFile(host, name));
+  } catch {
+    // There is none, or not of this version: the addon tells why there is no GPU.
+  }
 }
 
 function openAddon(host: LoadHost, path: string): NativeAddon {
@@ -74,28 +111,42 @@ function causeOf(error: unknown): { code: string; message: string } {
 /** The words of COSFACE_NO_BINARY: every step that was tried and why it failed, then the remedy. */
 export function noBinaryError(host: LoadHost, failed: readonly FailedStep[]): CosFaceError {
   const version = host.packageRoot?.version ?? 'bundled';
-  const tried = failed.map(({ step, path, code, message }) => `  tried ${step} (${path}): ${code}: ${message}`);
-  if (!host.packageRoot && failed.length === 0)
+  const tried = failed.map(
+    ({ step, path, code, message }) => `  tried ${step}${path === step ? '' : ` (${path})`}: ${code}: ${message}`,
+  );
+  if (!host.packageRoot && !host.env['COSFACE_BINARY'])
     tried.push('  the package folder of cosface was not found: keep cosface out of the bundle, or set COSFACE_BINARY');
-  const remedy = host.env['COSFACE_BINARY']
-    ? '  Fix: let COSFACE_BINARY name a cosface.node built for this system, or unset it.'
-    : '  Fix: npm run build in a clone of the repository, npx cosface build in a project that has cosface installed.';
   return new CosFaceError(
     'COSFACE_NO_BINARY',
     [
       `no native binary could be loaded for ${process.platform}-${process.arch} (node ${process.versions.node}, ` +
         `cosface ${version}).`,
       ...tried,
-      remedy,
+      remedyOf(host),
     ].join('\n'),
     { argument: host.env['COSFACE_BINARY'] ? 'COSFACE_BINARY' : undefined },
   );
 }
 
+function remedyOf({ env, system }: LoadHost): string {
+  if (env['COSFACE_BINARY']) return '  Fix: let COSFACE_BINARY name a cosface.node built for this system, or unset it.';
+  const build = 'npm run build in a clone of the repository, npx cosface build in a project that has cosface installed';
+  const name = addonPackage(system);
+  if (name === undefined) return `  Fix: no package is made for this system; ${build}.`;
+  // npm leaves optional dependencies out of a lockfile that another system has written, and with --omit=optional.
+  return `  Fix: npm install --include=optional, without the node_modules and lockfile of another system, brings ${name}; or ${build}.`;
+}
+
 /** The host of this process. */
 export function currentHost(): LoadHost {
   const require = createRequire(import.meta.url);
-  return { env: process.env, packageRoot: findPackageRoot(), open: (path) => require(path) };
+  return {
+    env: process.env,
+    packageRoot: findPackageRoot(),
+    system: currentSystem(),
+    open: (path) => require(path),
+    resolve: (module) => require.resolve(module),
+  };
 }
 
 let loaded: LoadOutcome['binary'];
@@ -119,6 +170,7 @@ export function loadBinary(): NonNullable<LoadOutcome['binary']> {
   const host = currentHost();
   const { binary, failed } = tryBinaries(host);
   if (!binary) throw noBinaryError(host, failed);
+  offerCudaLibrary(host, binary.addon);
   loaded = binary;
   return binary;
 }

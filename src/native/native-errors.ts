@@ -17,6 +17,7 @@ export function withCosFaceErrors(raw: NativeAddon): NativeAddon {
     info: () => translated(() => raw.info()),
     cuda: (ordinal, shape) => translated(() => raw.cuda(ordinal, shape)),
     usesCuda: (choice) => translated(() => raw.usesCuda(choice)),
+    offerCudaLibrary: (file) => translated(() => raw.offerCudaLibrary(file)),
     createResident: (options) => translated(() => raw.createResident(options)),
     runResident: (handle, call, gradients) => translated(() => raw.runResident(handle, call, gradients)),
     updateResident: (handle, sgd) => translated(() => raw.updateResident(handle, sgd)),

@@ -1,14 +1,18 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LoadHost, noBinaryError, tryBinaries } from '../../src/native/load.js';
 import { findPackageRoot } from '../../src/native/package-root.js';
+import { addonPackage, cudaPackage, currentSystem, type System } from '../../src/native/platform-package.js';
 import { binaryPath, root } from './built-package.js';
 
 const NODE_GYP = 'build/Release/cosface.node';
 const CMAKE_JS = 'build-cmake/Release/cosface.node';
+
+const LINUX: System = { platform: 'linux', arch: 'x64', musl: false };
+const PACKAGE = '@cosface/linux-x64-gnu';
 
 let folder = '';
 beforeEach(() => {
@@ -17,9 +21,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A package in a folder of its own, opened by Node itself. */
-function hostOf(env: Record<string, string> = {}): LoadHost {
+function hostOf(env: Record<string, string> = {}, system: System = LINUX): LoadHost {
+  const { resolve } = createRequire(join(folder, 'index.js'));
   const require = createRequire(import.meta.url);
-  return { env, packageRoot: { directory: folder, version: '1.2.3' }, open: (path) => require(path) };
+  return { env, packageRoot: { directory: folder, version: '1.2.3' }, system, open: (path) => require(path), resolve };
 }
 
 function place(path: string, content?: string): string {
@@ -28,6 +33,12 @@ function place(path: string, content?: string): string {
   if (content === undefined) copyFileSync(binaryPath, target);
   else writeFileSync(target, content);
   return target;
+}
+
+function placePackage(version: string): string {
+  const inPackage = (name: string) => join('node_modules', ...PACKAGE.split('/'), name);
+  place(inPackage('package.json'), JSON.stringify({ name: PACKAGE, version, main: './cosface.node' }));
+  return place(inPackage('cosface.node'));
 }
 
 describe('the order', () => {
@@ -47,6 +58,27 @@ describe('the order', () => {
     expect(failed).toEqual([
       { step: NODE_GYP, path: join(folder, NODE_GYP), code: 'MODULE_NOT_FOUND', message: expect.any(String) },
     ]);
+  });
+
+  test("npm's package for the system after what was built here", () => {
+    const installed = placePackage('1.2.3');
+    const { binary, failed } = tryBinaries(hostOf());
+    expect(binary?.path).toBe(installed);
+    expect(failed.map(({ step }) => step)).toEqual([NODE_GYP, CMAKE_JS]);
+    const built = place(CMAKE_JS);
+    expect(tryBinaries(hostOf()).binary?.path).toBe(built);
+  });
+
+  test('a package of another version is passed over, and told', () => {
+    placePackage('1.2.2');
+    const host = hostOf();
+    const { binary, failed } = tryBinaries(host);
+    expect(binary).toBeUndefined();
+    expect(failed[2]).toEqual({
+      ...{ step: PACKAGE, path: PACKAGE, code: 'COSFACE_VERSION' },
+      message: 'is of version 1.2.2, expected 1.2.3; install cosface again',
+    });
+    expect(noBinaryError(host, failed).message).toContain(`  tried ${PACKAGE}: COSFACE_VERSION: is of version 1.2.2`);
   });
 
   test("cmake-js's build where node-gyp's cannot be opened", () => {
@@ -87,8 +119,9 @@ describe('COSFACE_NO_BINARY', () => {
     );
     expect(lines[1]).toContain(`tried ${NODE_GYP} (${join(folder, NODE_GYP)}): ERR_DLOPEN_FAILED: `);
     expect(lines[2]).toContain(`tried ${CMAKE_JS} (${join(folder, CMAKE_JS)}): MODULE_NOT_FOUND: `);
-    expect(lines[3]).toContain('npm run build');
-    expect(lines).toHaveLength(4);
+    expect(lines[3]).toContain(`tried ${PACKAGE}: MODULE_NOT_FOUND: `);
+    expect(lines[4]).toContain('npm run build');
+    expect(lines).toHaveLength(5);
   });
 
   test('says so where the package itself was not found', () => {
@@ -113,5 +146,45 @@ describe('findPackageRoot', () => {
 
   test('none above', () => {
     expect(findPackageRoot(tmpdir())).toBeUndefined();
+  });
+});
+
+describe('the packages of npm', () => {
+  const folderOf = (name: string) => join(root, 'packages', name.split('/')[1] as string);
+  const manifestOf = (name: string) => JSON.parse(readFileSync(join(folderOf(name), 'package.json'), 'utf8'));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+  test.each([
+    [{ platform: 'linux', arch: 'x64', musl: false }, 'linux-x64-gnu'],
+    [{ platform: 'linux', arch: 'x64', musl: true }, 'linux-x64-musl'],
+    [{ platform: 'linux', arch: 'arm64', musl: false }, 'linux-arm64-gnu'],
+    [{ platform: 'darwin', arch: 'arm64', musl: false }, 'darwin-arm64'],
+    [{ platform: 'win32', arch: 'x64', musl: false }, 'win32-x64'],
+  ])('%j: %s, whose manifest says so', (system, name) => {
+    expect(addonPackage(system)).toBe(`@cosface/${name}`);
+    const libc = system.platform === 'linux' ? [system.musl ? 'musl' : 'glibc'] : undefined;
+    const manifest = manifestOf(`@cosface/${name}`);
+    expect(manifest).toMatchObject({ name: `@cosface/${name}`, version, os: [system.platform], cpu: [system.arch] });
+    expect(manifest.libc).toEqual(libc);
+    expect(manifest).not.toHaveProperty('scripts');
+    expect(manifest).not.toHaveProperty('dependencies');
+  });
+
+  test('the CUDA library is for Linux on x64 with glibc alone', () => {
+    const name = cudaPackage(LINUX) as string;
+    expect(manifestOf(name)).toMatchObject({ name, version, os: ['linux'], cpu: ['x64'], libc: ['glibc'] });
+    expect(cudaPackage({ ...LINUX, musl: true })).toBeUndefined();
+  });
+
+  test('elsewhere there is none, and the error says so', () => {
+    const system = { platform: 'freebsd', arch: 'x64', musl: false };
+    expect(addonPackage(system)).toBeUndefined();
+    const error = noBinaryError(hostOf({}, system), []);
+    expect(error.message).toContain('Fix: no package is made for this system; npm run build in a clone');
+    expect(noBinaryError(hostOf(), []).message).toContain(`npm install --include=optional`);
+  });
+
+  test('this system is known', () => {
+    expect(currentSystem()).toMatchObject({ platform: process.platform, arch: process.arch });
   });
 });
