@@ -4,6 +4,7 @@ const needsBinary = ['test/native/**/*.test.ts'];
 const needsTensorflow = ['test/tensorflow/**/*.test.ts'];
 const needsEmulatedGpu = ['test/cuda/**/*.test.ts'];
 const needsTensorflowGpu = ['test/tensorflow-gpu/**/*.test.ts'];
+const needsTarballs = ['test/pack/**/*.test.ts'];
 /** What holds for the op in every TensorFlow: on a machine with a GPU this runs there. */
 const everyTensorflow = ['test/tensorflow/margin-softmax-op.test.ts', 'test/tensorflow/permissions.test.ts'];
 
@@ -20,6 +21,7 @@ const config: ViteUserConfig = defineConfig({
             ...needsTensorflow,
             ...needsEmulatedGpu,
             ...needsTensorflowGpu,
+            ...needsTarballs,
           ],
           pool: 'forks',
           testTimeout: 60_000,
@@ -45,6 +47,10 @@ const config: ViteUserConfig = defineConfig({
           execArgv: ['--expose-gc'],
           testTimeout: 120_000,
         },
+      },
+      {
+        // What `npm run prebuild` packs, installed; npm fetches what it depends on.
+        test: { name: 'pack', include: needsTarballs, pool: 'forks', testTimeout: 120_000 },
       },
       {
         // One file at a time: libtensorflow alone takes some 400 MB and every core.

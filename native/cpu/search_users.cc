@@ -1,9 +1,9 @@
 #include "cpu/search_users.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "cpu/score_strip.h"
@@ -12,13 +12,13 @@ namespace cosface {
 namespace {
 
 // Below every score, above no_pair.
-constexpr float every_score = -FLT_MAX;
+constexpr float every_score = std::numeric_limits<float>::lowest();
 // Thresholds beyond it, infinite ones too, are beyond every score and this is as well.
 constexpr double outside = 4;
 
 float round_down(double value) {
   const float rounded = static_cast<float>(value);
-  return rounded > value ? std::nextafter(rounded, -FLT_MAX) : rounded;
+  return rounded > value ? std::nextafter(rounded, std::numeric_limits<float>::lowest()) : rounded;
 }
 float round_up_to_float(double value) { return -round_down(-value); }
 
