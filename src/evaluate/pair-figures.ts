@@ -51,7 +51,7 @@ export interface AccuracyFigures {
   folds: Array<{ fold: number; pairs: number; threshold: number | null; accuracy: number }>;
 }
 
-/** @param falseAcceptRates - Each in [0, 1]. @param level - Of the confidence intervals. */
+/** False accept rates are each in [0, 1], `level` is that of the confidence intervals. */
 export function pairFigures(
   scores: Float64Array,
   same: Uint8Array,

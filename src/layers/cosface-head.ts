@@ -224,7 +224,7 @@ export class CosFaceHead extends layers.Layer {
   }
 
   /**
-   * [N, any]: the output is [N, D], but tfjs-layers holds targets against the shape declared here, and the target of
+   * [N, any], where the output is [N, D], but tfjs-layers holds targets against the shape declared here, and the target of
    * this head is [N] or [N, 1].
    */
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {

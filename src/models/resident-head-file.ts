@@ -89,7 +89,6 @@ export async function saveResidentHead(
  * Reads what saveResidentHead wrote. Lengths are held against the file before anything of their size is allocated, and
  * the checksum before the head is given out.
  *
- * @param options.device - As for a new ResidentHead.
  * @throws {CosFaceError} COSFACE_MODEL, naming the file: it is none, cut off or damaged; COSFACE_FILE where it cannot be
  * read; what `new ResidentHead` throws.
  * @example using head = await loadResidentHead('runs/mine/head.cosface');

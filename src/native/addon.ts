@@ -372,7 +372,7 @@ export interface ImpostorThresholdsCall extends SearchInputs {
 
 /** What impostorThresholds gives. */
 export interface ImpostorThresholdsResult {
-  /** [F]: the least threshold t for which the share of impostor pairs with cosine >= t is at most the rate. */
+  /** [F], the least threshold t for which the share of impostor pairs with cosine >= t is at most the rate. */
   thresholds: Float64Array;
   /** All impostor pairs. */
   pairs: number;

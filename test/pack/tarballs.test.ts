@@ -15,7 +15,7 @@ const ADDONS = ['linux-x64-gnu', 'linux-x64-musl', 'linux-arm64-gnu', 'darwin-ar
 const CUDA = `cosface-linux-x64-cuda-${version}.tgz`;
 
 /** Without them there is nothing to test: `npm run prebuild -- --cuda` makes them, as CI does. */
-const describePacked = [MAIN, ...ADDONS].every((name) => here.includes(name)) ? describe : describe;
+const describePacked = [MAIN, ...ADDONS].every((name) => here.includes(name)) ? describe : describe.skip;
 
 const MB = 1e6;
 const filesOf = (name: string) =>
@@ -25,7 +25,24 @@ const filesOf = (name: string) =>
 const manifestOf = (name: string) =>
   JSON.parse(execFileSync('tar', ['xzOf', join(tarballFolder, name), 'package/package.json'], { encoding: 'utf8' }));
 
+const runBin = (name: string, args: readonly string[]) =>
+  spawnSync(join(root, 'node_modules', '.bin', name), args, {
+    encoding: 'utf8',
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+
 describePacked('what is in the tarballs', () => {
+  test('publint has nothing to say against them, nor attw against the types', { timeout: 300_000 }, () => {
+    for (const name of here) {
+      const { status, stdout } = runBin('publint', ['--strict', join(tarballFolder, name)]);
+      expect(status, `${name}: ${stdout}`).toBe(0);
+      expect(stdout, name).toContain('All good!');
+    }
+    const types = runBin('attw', ['--profile', 'esm-only', '--no-emoji', join(tarballFolder, MAIN)]);
+    expect(types.status, types.stdout).toBe(0);
+  });
+
   test('nothing that npm would compile or run', () => {
     for (const name of here) {
       expect(
