@@ -6,6 +6,7 @@ import { buildCudaLibraryBesideAddons, buildNative, buildTypescript, installPack
 import { setUpCuda } from './setup-cuda.mjs';
 import { root, step } from './steps.mjs';
 import { test } from './test.mjs';
+import { buildWasm } from './wasm.mjs';
 
 async function setUp() {
   await step('packages', installPackages);
@@ -15,6 +16,8 @@ async function setUp() {
 
 /** `--cuda`: the CUDA library beside every addon there is, and a compiler for it where none is installed. */
 async function build(args) {
+  await step('packages', installPackages);
+  await step('WebAssembly kernels', buildWasm);
   await setUp();
   if (args.length === 0) return;
   if (args.join() !== '--cuda') {

@@ -21,6 +21,7 @@ import {
   testCounts,
 } from './steps.mjs';
 import { findCmake, findMake, findPython } from './tools.mjs';
+import { buildWasm } from './wasm.mjs';
 
 /** For each target; `node scripts/native-fuzz.mjs 3600` looks longer. */
 const FUZZ_SECONDS = 20;
@@ -64,6 +65,7 @@ export async function test(vitestArgs) {
   await testStep('packages', installPackages);
   await testStep('addon (node-gyp)', buildByNodeGyp);
   await testStep('addon (cmake-js)', buildByCmakeJs);
+  await testStep('WebAssembly kernels (zig)', buildWasm);
   await testStep('JavaScript (tsdown)', buildTypescript);
   await testStep('lint and layout (biome)', () => runBin('biome', ['ci', '.']));
   await testStep('types (tsc)', () => runBin('tsc', ['--noEmit']));

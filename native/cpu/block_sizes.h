@@ -28,6 +28,7 @@ constexpr block_sizes block_sizes_of(cosface_isa isa) {
     case COSFACE_ISA_AVX512_BF16: return {240 << 10, 112, 256, 512, 512, 2, true};
     case COSFACE_ISA_AVX2: return {128 << 10, 120, 256, 256, 256, 4, false};  // 256 KiB and more
     case COSFACE_ISA_NEON:
+    case COSFACE_ISA_WASM_SIMD:
     default: return {128 << 10, 120, 256, 64, 128, 4, false};
   }
 }

@@ -130,6 +130,7 @@ const char* cosface_isa_name(cosface_isa isa) {
     case COSFACE_ISA_AVX512: return "avx512";
     case COSFACE_ISA_AVX512_BF16: return "avx512_bf16";
     case COSFACE_ISA_NEON: return "neon";
+    case COSFACE_ISA_WASM_SIMD: return "wasm_simd";
   }
   return nullptr;
 }

@@ -61,7 +61,9 @@ cosface_status run_call(const cosface_margin_softmax_problem& p, const cosface_m
                       "plan is not for this call, expected what cosface_margin_softmax_make_plan gives for the "
                       "same dimensions, options and gradients.");
   if (auto status = check_buffers(p, o, results, optimizer != nullptr, error)) return status;
+#if !defined(__wasm__)  // where no environment asks for it
   if (plan.print) std::fprintf(stderr, "cosface plan: %s\n", describe_plan(shape, plan, o.workspace_bytes).c_str());
+#endif
   const workspace memory(static_cast<size_t>(plan.workspace_bytes));
   if (memory.data() == nullptr)
     return fill_error(error, COSFACE_ERROR_OUT_OF_MEMORY, "workspaceBytes", -1,

@@ -72,7 +72,8 @@ void job::order_rows() {
   const auto sureness = [](const row_state& row) {
     return row.upstream == 0 ? std::numeric_limits<double>::infinity() : row.target_logit;
   };
-  std::sort(rows(), rows() + block_.count, [&](const row_state& a, const row_state& b) {
+  // By a heap: an order that leaves no ties is the same by any way, and std::sort is five times the code.
+  std::partial_sort(rows(), rows() + block_.count, rows() + block_.count, [&](const row_state& a, const row_state& b) {
     return sureness(a) != sureness(b) ? sureness(a) > sureness(b) : a.sample < b.sample;
   });
 }

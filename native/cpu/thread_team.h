@@ -2,15 +2,35 @@
 // worker_threads, two loads of the addon and exit in mid-job need no care.
 #pragma once
 
+#include <cstdint>
+
+#if !defined(__wasm__)
 #include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
+#endif
 
 namespace cosface {
+
+#if defined(__wasm__)
+
+// A module in a page has the page's thread alone.
+class thread_team {
+ public:
+  explicit thread_team(int32_t) {}
+
+  template <class function>
+  void for_each(int64_t count, const function& task) {
+    for (int64_t i = 0; i < count; i++) task(0, i);
+  }
+};
+
+inline int32_t default_threads() { return 1; }
+
+#else
 
 class thread_team {
  public:
@@ -42,5 +62,7 @@ class thread_team {
 // COSFACE_THREADS where set, else one per processor; at least 1. Returns 0 if that variable is not a
 // whole number in [1, 1024].
 int32_t default_threads();
+
+#endif
 
 }  // namespace cosface

@@ -33,8 +33,8 @@ const OUTPUT_NAMES = {
 
 /** What runs a call, where, and on whose tensors. */
 interface Host {
-  addon: NativeAddon;
-  device: DeviceChoice;
+  addon: Pick<NativeAddon, 'marginSoftmax'>;
+  device: DeviceChoice | undefined;
   memory: TensorMemory;
 }
 
@@ -47,8 +47,8 @@ type KernelParams = Parameters<KernelFunc>[0];
 export function nativeKernels(
   backendName: string,
   memoryOf: (backend: object) => TensorMemory,
-  addon: NativeAddon,
-  device: DeviceChoice,
+  addon: Pick<NativeAddon, 'marginSoftmax'>,
+  device?: DeviceChoice,
 ): KernelConfig[] {
   return [
     {

@@ -22,12 +22,17 @@ export interface DeviceChoice {
   deviceAskedBy: 'device' | 'COSFACE_DEVICE';
 }
 
+/** Browsers have no environment. */
+function variables(): Environment {
+  return globalThis.process?.env ?? {};
+}
+
 /**
  * What COSFACE_BACKEND asks for; 'auto' where it is unset or empty.
  *
  * @throws {CosFaceError} COSFACE_ENVIRONMENT for any other value.
  */
-export function backendChoice(env: Environment = process.env): BackendChoice {
+export function backendChoice(env: Environment = variables()): BackendChoice {
   return readChoice(env, 'COSFACE_BACKEND', BACKENDS);
 }
 
@@ -37,7 +42,7 @@ export function backendChoice(env: Environment = process.env): BackendChoice {
  *
  * @throws {CosFaceError} COSFACE_OPTION_RANGE or COSFACE_ENVIRONMENT for a name that is no device.
  */
-export function chooseDevice(option: unknown, env: Environment = process.env): DeviceChoice {
+export function chooseDevice(option: unknown, env: Environment = variables()): DeviceChoice {
   const fromOption = option === undefined ? AUTO : parseDevice(option);
   if (!fromOption)
     throw new CosFaceError('COSFACE_OPTION_RANGE', `device is ${spell(option)}, expected ${DEVICE_NAMES}.`, {

@@ -130,7 +130,9 @@ struct cpu_kernels {
 };
 
 extern const cpu_kernels scalar_kernels;
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__wasm_simd128__)
+extern const cpu_kernels wasm_simd_kernels;
+#elif defined(__x86_64__) || defined(_M_X64)
 extern const cpu_kernels avx2_kernels;
 extern const cpu_kernels avx512_kernels;
 extern const cpu_kernels avx512_bf16_kernels;

@@ -12,6 +12,7 @@
 //   low_half, high_half: the bf16 values of each word as fp32
 //   pair_along(a, b), pair_across(low, high): with dot_pairs, bf16 words of values that follow each other,
 //   and of values side by side
+//   only_fp32           where it is declared, there are no products of bf16 words
 //   vector::wide        doubles: width, zero, load (from float or double), store, broadcast, fma, add, sum
 //
 // Products  One pass over the depth; accumulators live in registers; no tails (buffers are padded).
@@ -298,7 +299,7 @@ COSFACE_INLINE typename v::type pair_vectors_across(const float* low, const floa
   return v::load(words);
 }
 
-void pair_along(float* words, const float* row, int64_t n) {
+[[maybe_unused]] void pair_along(float* words, const float* row, int64_t n) {
   int64_t k = 0;
   for (; k + 2 * vector::width <= n; k += 2 * vector::width)
     vector::store(words + k / 2, pair_vectors_along<vector>(row + k));
@@ -306,14 +307,14 @@ void pair_along(float* words, const float* row, int64_t n) {
   if (n % 2 == 1) words[n / 2] = pair_bf16(row[n - 1], 0);
 }
 
-void pair_across(float* words, const float* low, const float* high, int64_t n) {
+[[maybe_unused]] void pair_across(float* words, const float* low, const float* high, int64_t n) {
   int64_t k = 0;
   for (; k + vector::width <= n; k += vector::width)
     vector::store(words + k, pair_vectors_across<vector>(low + k, high + k));
   for (; k < n; k++) words[k] = pair_bf16(low[k], high[k]);
 }
 
-void round_strip(const float* strip, int64_t classes, int64_t ld, const rounded_target& target) {
+[[maybe_unused]] void round_strip(const float* strip, int64_t classes, int64_t ld, const rounded_target& target) {
   static constexpr float none[tile_columns] = {};
   for (int64_t c = 0; c < classes; c++) {
     const float* row = strip + c * ld;
@@ -444,20 +445,36 @@ constexpr product_kernels make_product_kernels() {
   return {words::values, multiply<words, true>, multiply<words, false>};
 }
 
+struct bf16_kernels {
+  product_kernels products{};
+  decltype(cpu_kernels::pair_along) along = nullptr;
+  decltype(cpu_kernels::pair_across) across = nullptr;
+  decltype(cpu_kernels::round_strip) strip = nullptr;
+};
+
+template <class v>
+constexpr bf16_kernels make_bf16_kernels() {
+  if constexpr (requires { v::only_fp32; })
+    return {};
+  else
+    return {make_product_kernels<bf16_pairs<v>>(), pair_along, pair_across, round_strip};
+}
+
 constexpr cpu_kernels make_kernels(cosface_isa isa) {
+  constexpr bf16_kernels bf16 = make_bf16_kernels<vector>();
   return {isa,
           vector::tile_rows,
           tile_columns,
           make_product_kernels<fp32_words>(),
-          make_product_kernels<bf16_pairs<vector>>(),
+          bf16.products,
           maxima,
           exponentials,
           negative_terms,
           keep_nearest,
           vector::fence,
-          pair_along,
-          pair_across,
-          round_strip,
+          bf16.along,
+          bf16.across,
+          bf16.strip,
           scale,
           squared_norm,
           squared_length,

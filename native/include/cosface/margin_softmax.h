@@ -114,7 +114,8 @@ typedef enum cosface_isa {
   COSFACE_ISA_AVX2 = 2,
   COSFACE_ISA_AVX512 = 3,
   COSFACE_ISA_AVX512_BF16 = 4, /* AVX-512 with VDPBF16PS; the same as AVX512 but for bf16 products */
-  COSFACE_ISA_NEON = 5
+  COSFACE_ISA_NEON = 5,
+  COSFACE_ISA_WASM_SIMD = 6 /* of the module for browsers, which has no other */
 } cosface_isa;
 
 /* What the three matrix products multiply. They accumulate in fp32, and norms, targets, sums over
