@@ -39,7 +39,9 @@ const browserTwins = {
 const wasmAsText = {
   name: 'wasm-as-text',
   load(id: string) {
-    return id.endsWith('.wasm') ? { code: `export default '${readFileSync(id, 'hex')}'`, moduleType: 'js' as const } : null;
+    return id.endsWith('.wasm')
+      ? { code: `export default '${readFileSync(id, 'hex')}'`, moduleType: 'js' as const }
+      : null;
   },
 };
 

@@ -11,7 +11,15 @@ const CMAKE_BINARY = 'build-cmake/Release/cosface.node';
 const CUDA_FOLDER = 'build-cuda';
 const NATIVE_SOURCES = ['native', 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
 /** `cosface bench` is made of bench/; the lockfile decides which tsdown, and which packages, go into dist. */
-const TYPESCRIPT_SOURCES = ['src', 'bench', 'build-wasm/cosface.wasm', 'tsdown.config.ts', 'tsconfig.json', 'package.json', 'package-lock.json'];
+const TYPESCRIPT_SOURCES = [
+  'src',
+  'bench',
+  'build-wasm/cosface.wasm',
+  'tsdown.config.ts',
+  'tsconfig.json',
+  'package.json',
+  'package-lock.json',
+];
 const NATIVE_BUILD = {
   sources: NATIVE_SOURCES,
   ignored: ['native/test', 'native/cuda/test', 'native/cuda/emulator'],

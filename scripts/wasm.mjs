@@ -10,7 +10,9 @@ export const WASM_MODULE = 'build-wasm/cosface.wasm';
 /** system.cc comes first: see there. */
 const SOURCES = [
   ...['system', 'memory', 'module', 'isa', 'row_optimizer'].map((name) => `native/wasm/${name}.cc`),
-  ...['bias', 'check', 'check_family', 'exact_cosine', 'exact_sums', 'finish_rows', 'job', 'label_smoothing'].map(ofCpu),
+  ...['bias', 'check', 'check_family', 'exact_cosine', 'exact_sums', 'finish_rows', 'job', 'label_smoothing'].map(
+    ofCpu,
+  ),
   ...['margin_softmax', 'negatives', 'pass_1', 'pass_2', 'plan', 'prepare_rows', 'score_strip'].map(ofCpu),
   ofCpu('kernels/wasm_simd'),
   ...['negative_logit', 'target_logit'].map((name) => `native/reference/${name}.cc`),
@@ -35,7 +37,10 @@ export function buildWasm() {
     const zig = bringZig();
     mkdirSync(join(root, 'build-wasm'), { recursive: true });
     run(zig, ['c++', ...FLAGS, ...SOURCES, '-o', `${WASM_MODULE}.part`], {
-      env: { ZIG_LOCAL_CACHE_DIR: join(root, 'build-wasm/cache'), ZIG_GLOBAL_CACHE_DIR: join(root, 'build-wasm/cache') },
+      env: {
+        ZIG_LOCAL_CACHE_DIR: join(root, 'build-wasm/cache'),
+        ZIG_GLOBAL_CACHE_DIR: join(root, 'build-wasm/cache'),
+      },
     });
     renameSync(join(root, `${WASM_MODULE}.part`), join(root, WASM_MODULE));
   });

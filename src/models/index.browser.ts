@@ -4,12 +4,11 @@ export { BACKBONES, type BackboneName } from './backbone-names.js';
 export { embedPixels } from './embed-pixels.js';
 export { type IResNetDepth, type IResNetOptions, iResNet } from './iresnet.js';
 export { type MobileFaceNetOptions, mobileFaceNet } from './mobilefacenet.js';
-export {
-  type FlipPooling,
-  featureSize,
-  type ModelDescription,
-  type ModelEmbedding,
-  type ModelInput,
-  type ModelThreshold,
+export type {
+  FlipPooling,
+  ModelDescription,
+  ModelEmbedding,
+  ModelInput,
+  ModelThreshold,
 } from './model-description.js';
 export { type SphereFaceDepth, type SphereFaceNetOptions, sphereFaceNet } from './sphereface-net.js';

@@ -24,6 +24,9 @@ export function formatted(memory: ArrayBuffer, template: number, values: number)
     if (kind === 'lld') return String(view.getBigInt64(take(8), true));
     if (kind === 'd') return String(view.getInt32(take(4), true));
     if (kind === 'g') return String(Number(view.getFloat64(take(8), true).toPrecision(6)));
-    return readText(memory, view.getUint32(take(4), true)).slice(0, longest === undefined ? undefined : Number(longest));
+    return readText(memory, view.getUint32(take(4), true)).slice(
+      0,
+      longest === undefined ? undefined : Number(longest),
+    );
   });
 }

@@ -1,10 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backbone } from '../../src/models/backbone.js';
 import type { BackboneName } from '../../src/models/backbone-names.js';
@@ -14,27 +13,20 @@ import { verifyFaces } from '../../src/recognise/verify-faces.js';
 import { root } from '../cli/run-cli.js';
 import { encoded, madeImage, temporaryFolder } from '../data/made-images.js';
 import { smallModel } from '../recognise/small-model.js';
-
-const chrome = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json' };
+import { addressOf, chromiumPath, launchChromium, serveFiles } from './chromium.js';
 
 /** Serves the example, and a model's folder as /model. */
 function serve(model: string): Promise<Server> {
-  const server = createServer(({ url = '/' }, response) => {
-    const path = new URL(url, 'http://localhost').pathname.replace(/\/$/, '/index.html');
-    const file = path.startsWith('/model/') ? join(model, path.slice(7)) : join(root, 'examples/browser', path);
-    const there = existsSync(file);
-    response.writeHead(there ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
-    response.end(there ? readFileSync(file) : '');
-  });
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+  return serveFiles((path) =>
+    path.startsWith('/model/') ? join(model, path.slice(7)) : join(root, 'examples/browser', path),
+  );
 }
 
-describe.skipIf(!chrome)('the example page in Chromium', () => {
+describe.skipIf(!chromiumPath)('the example page in Chromium', () => {
   let browser: Browser;
   beforeAll(async () => {
     tf.setBackend('cpu');
-    browser = await chromium.launch({ executablePath: chrome as string, args: ['--no-sandbox'] });
+    browser = await launchChromium();
   });
   afterAll(() => browser.close());
 
@@ -46,7 +38,7 @@ describe.skipIf(!chrome)('the example page in Chromium', () => {
     await page.route('https://cdn.jsdelivr.net/npm/@tensorflow/tfjs@4.22.0/dist/tf.min.js', (route) =>
       route.fulfill({ path: library, headers: { 'access-control-allow-origin': '*' } }),
     );
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${query}`);
+    await page.goto(`${addressOf(server)}/${query}`);
     return page;
   }
 

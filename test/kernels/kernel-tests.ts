@@ -11,7 +11,6 @@ const random = (options: Partial<ProblemOptions>) =>
 
 /** What holds for kernels that are registered with `backend`. */
 export function testKernels(backend: string): void {
-
   test.each([
     ['NormFace', { m3: 0 }],
     ['CosFace', {}],

@@ -54,7 +54,9 @@ describe.skipIf(!existsSync(file) && !process.env['CI'])('kernels in WebAssembly
     );
     expect(() => kernels.marginSoftmax({ ...call(), scale: -2.5 })).toThrow(/^COSFACE_OPTION_RANGE: scale is -2.5, /);
     const embeddings = new Float32Array([1, Number.NaN, 3, 4]);
-    expect(() => kernels.marginSoftmax({ ...call(), embeddings })).toThrow(/^COSFACE_NOT_FINITE: embeddings\[0, 1\] is NaN/);
+    expect(() => kernels.marginSoftmax({ ...call(), embeddings })).toThrow(
+      /^COSFACE_NOT_FINITE: embeddings\[0, 1\] is NaN/,
+    );
   });
 
   test('more than its memory can hold is an error, and the next call works', () => {

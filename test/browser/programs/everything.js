@@ -1,0 +1,2 @@
+// All that the package's main entry has for a browser, to weigh it.
+export * from 'cosface';
