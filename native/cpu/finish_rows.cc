@@ -203,7 +203,8 @@ void job::sort_labels() {
   int32_t* order = at<int32_t>(layout_.label_order);
   for (int64_t i = 0; i < block_.count; i++) order[i] = static_cast<int32_t>(i);
   // As in order_rows.
-  std::partial_sort(order, order + block_.count, order + block_.count, [row](int32_t a, int32_t b) { return row[a].own != row[b].own ? row[a].own < row[b].own : a < b; });
+  std::partial_sort(order, order + block_.count, order + block_.count,
+                    [row](int32_t a, int32_t b) { return row[a].own != row[b].own ? row[a].own < row[b].own : a < b; });
 }
 
 }  // namespace cosface

@@ -60,10 +60,10 @@ COSFACE_EXPORT(marginSoftmax) int32_t margin_softmax(const double* numbers, cons
   // Fewer bits are a permission, which the kernels of this module do not use.
   if (o.precision == COSFACE_PRECISION_BF16 || o.precision == COSFACE_PRECISION_BF16_GRADIENTS)
     o.precision = COSFACE_PRECISION_FP32;
-  reader<uint32_t>(addresses)
-      .all(p.embeddings, p.weights, p.labels, p.sample_weights, p.sample_m1, p.sample_m2, p.sample_m3, p.loss_gradient,
-           p.bias, r.loss, r.target_cosine, r.prediction, r.d_embeddings, r.d_weights, r.d_bias, r.d_sample_weights,
-           r.d_sample_m1, r.d_sample_m2, r.d_sample_m3);
+  reader<uint32_t>(addresses).all(p.embeddings, p.weights, p.labels, p.sample_weights, p.sample_m1, p.sample_m2,
+                                  p.sample_m3, p.loss_gradient, p.bias, r.loss, r.target_cosine, r.prediction,
+                                  r.d_embeddings, r.d_weights, r.d_bias, r.d_sample_weights, r.d_sample_m1,
+                                  r.d_sample_m2, r.d_sample_m3);
   const cosface_status status = cosface_margin_softmax(&p, &o, &r, &last_error);
   summary[0] = r.reduced_loss;
   summary[1] = static_cast<double>(r.counted);

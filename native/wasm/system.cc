@@ -1,6 +1,6 @@
-// What the kernels ask of a system, where there is none. The engine has the functions of a sample's scalars, which would
-// be a quarter of the module, and JavaScript puts the texts of errors together. First on the linker's command line:
-// what is defined here is then not taken from the C library.
+// What the kernels ask of a system, where there is none. The engine has the functions of a sample's scalars, which
+// would be a quarter of the module, and JavaScript puts the texts of errors together. First on the linker's command
+// line: what is defined here is then not taken from the C library.
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@ extern "C" {
 // A va_list of WebAssembly points to the arguments in memory, each aligned to its size.
 COSFACE_IMPORT(format) void cosface_format(char* text, uint32_t size, const char* format, const void* arguments);
 
-#define COSFACE_MATH(name)                             \
+#define COSFACE_MATH(name)                              \
   COSFACE_IMPORT(name) double cosface_##name(double x); \
   double name(double x) { return cosface_##name(x); }
 

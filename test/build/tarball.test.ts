@@ -30,13 +30,19 @@ test('what npx cosface build needs is in it, and no test', () => {
 });
 
 interface ExportConditions {
+  /** For bundlers; before all else, as the first condition that holds is taken. */
+  browser?: ExportConditions;
   types: string;
   default: string;
 }
 
 test('every entry of exports and bin is built and packed, types first', () => {
   const entries = Object.values<string | ExportConditions>(manifest.exports);
-  const conditions = entries.filter((entry) => typeof entry === 'object');
+  const objects = entries.filter((entry) => typeof entry === 'object');
+  const withBrowser = objects.filter(({ browser }) => browser);
+  expect(withBrowser.length).toBeGreaterThanOrEqual(1);
+  for (const entry of withBrowser) expect(Object.keys(entry)[0]).toBe('browser');
+  const conditions = objects.flatMap(({ browser, ...rest }) => (browser ? [browser, rest] : [rest]));
   expect(conditions.length).toBeGreaterThanOrEqual(2);
   const files = [manifest.bin.cosface, ...conditions.flatMap((entry) => Object.values(entry))];
   for (const path of files as string[]) {

@@ -462,26 +462,16 @@ constexpr bf16_kernels make_bf16_kernels() {
 
 constexpr cpu_kernels make_kernels(cosface_isa isa) {
   constexpr bf16_kernels bf16 = make_bf16_kernels<vector>();
-  return {isa,
-          vector::tile_rows,
-          tile_columns,
-          make_product_kernels<fp32_words>(),
-          bf16.products,
-          maxima,
-          exponentials,
-          negative_terms,
-          keep_nearest,
-          vector::fence,
-          bf16.along,
-          bf16.across,
-          bf16.strip,
-          scale,
-          squared_norm,
-          squared_length,
-          dot,
-          measure,
-          add_scaled,
-          project,
+  return {isa,           vector::tile_rows,
+          tile_columns,  make_product_kernels<fp32_words>(),
+          bf16.products, maxima,
+          exponentials,  negative_terms,
+          keep_nearest,  vector::fence,
+          bf16.along,    bf16.across,
+          bf16.strip,    scale,
+          squared_norm,  squared_length,
+          dot,           measure,
+          add_scaled,    project,
           project_fp32};
 }
 
