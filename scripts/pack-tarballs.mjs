@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { root, StepError } from './steps.mjs';
 
 export const TARBALLS = 'build-prebuild/tarballs';
@@ -52,3 +53,5 @@ export function packTarballs() {
   const packed = [stageMain(), ...wholePackages()].map(pack);
   return packed.map(({ filename, size }) => `${filename} ${(size / 1e6).toFixed(2)} MB`).join(', ');
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) console.log(packTarballs());

@@ -13,7 +13,7 @@ import { buildCudaLibrary, buildTypescript, installPackages } from './set-up.mjs
 import { setUpCuda } from './setup-cuda.mjs';
 import { buildUnlessCurrent } from './sources-stamp.mjs';
 import { root, StepError, step } from './steps.mjs';
-import { bringZig } from './zig.mjs';
+import { bringZig, zigCompiler } from './zig.mjs';
 
 // Zig's own C++ library is linked in, and nothing of it may be seen from outside.
 const STATIC = ['-shared', '-fPIC', '-Wl,--version-script=native/addon/exports.map', '-lpthread', '-ldl'];
@@ -108,27 +108,31 @@ async function prebuildAddon(name) {
 }
 
 function prebuildCuda() {
-  const outcome = buildCudaLibrary('build-cuda', findToolkit().toolkit);
+  const { nvcc } = findToolkit().toolkit;
+  const compiler = zigCompiler(TARGETS['linux-x64-gnu'].target);
+  const outcome = buildCudaLibrary('build-prebuild/cuda', { nvcc, compiler });
   const product = `packages/${CUDA}/cosface_cuda.node`;
-  copyFileSync(join(root, 'build-cuda/Release/cosface_cuda.node'), join(root, product));
+  copyFileSync(join(root, 'build-prebuild/cuda/Release/cosface_cuda.node'), join(root, product));
   return `${outcome}; ${checkBinary(CUDA, join(root, product))}`;
 }
 
 /** Cuts what is asked for, by default all that can be cut here, and packs. */
-export async function prebuild(args) {
+export async function prebuild(args, runStep = step) {
   const names = args.filter((name) => !name.startsWith('--'));
   const wanted = names.length > 0 ? names : PREBUILT;
-  await step('packages', installPackages);
-  await step('JavaScript', buildTypescript);
   for (const name of wanted) {
     if (!TARGETS[name]) throw new StepError(`${name} cannot be cut here, expected ${PREBUILT.join(', ')}`);
-    await step(`addon for ${name}`, () => prebuildAddon(name));
+    await runStep(`addon for ${name}`, () => prebuildAddon(name));
   }
   if (args.includes('--cuda')) {
-    await step('CUDA compiler', () => setUpCuda());
-    await step(`CUDA library for ${CUDA}`, prebuildCuda);
+    await runStep('CUDA compiler', () => setUpCuda());
+    await runStep(`CUDA library for ${CUDA}`, prebuildCuda);
   }
-  await step('tarballs', packTarballs);
+  await runStep('tarballs', packTarballs);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await prebuild(process.argv.slice(2));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await step('packages', installPackages);
+  await step('JavaScript', buildTypescript);
+  await prebuild(process.argv.slice(2));
+}

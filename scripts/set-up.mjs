@@ -68,10 +68,11 @@ export function buildWithCmakeJs() {
   });
 }
 
-/** The CUDA library alone, in `folder`: what users get by -DCOSFACE_CUDA=ON beside the addon. */
-export function buildCudaLibrary(folder, { nvcc }) {
+/** The CUDA library alone, in `folder`: what users get by -DCOSFACE_CUDA=ON beside the addon. `compiler` is the host's. */
+export function buildCudaLibrary(folder, { nvcc, compiler }) {
   return buildUnlessCurrent({ product: `${folder}/Release/cosface_cuda.node`, ...NATIVE_BUILD }, () => {
     const settings = ['--CDCOSFACE_CUDA=ON', `--CDCOSFACE_NVCC=${nvcc}`];
+    if (compiler) settings.push(`--CDCMAKE_CXX_COMPILER=${compiler}`);
     const jobs = ['--parallel', String(availableParallelism())];
     runBin('cmake-js', ['compile', '-O', folder, '--target', 'cosface_cuda', ...settings, ...jobs], {
       env: headersVariable(),

@@ -6,6 +6,7 @@ import { checkUnderEmulation } from './cuda-emulator.mjs';
 import { checkNativeFormat } from './native-format.mjs';
 import { fuzzNative } from './native-fuzz.mjs';
 import { NATIVE_TEST_RUNS, runNativeTests } from './native-tests.mjs';
+import { prebuild } from './prebuild.mjs';
 import { buildNative, buildTypescript, buildWithCmakeJs, buildWithNodeGyp, installPackages } from './set-up.mjs';
 import { setUpTensorflowGpu } from './setup-tensorflow-gpu.mjs';
 import {
@@ -81,6 +82,7 @@ export async function test(vitestArgs) {
     await testStep('peers of the benchmark (cosface bench setup-peers)', () =>
       run('node', ['dist/cli/main.js', 'bench', 'setup-peers']),
     );
+    await prebuild(['--cuda'], testStep);
   }
   await testStep('tests (vitest)', () => runVitest(vitestArgs));
   if (inCi)
