@@ -5,6 +5,7 @@ import {
   div,
   equal,
   expandDims,
+  getBackend,
   greater,
   logicalAnd,
   max,
@@ -19,6 +20,7 @@ import {
   where,
   zeros,
 } from '@tensorflow/tfjs-core';
+import { CosFaceError } from '../native/errors.js';
 import { type BatchPairs, type Block, blocksOf, throughSquares } from './batch-pairs.js';
 import { checkChoice, checkNumber, checkOptionNames, NONNEGATIVE_RANGE } from './check-options.js';
 import { BATCH_OPTION_NAMES, type BatchLossOptions, runBatchLoss } from './run-batch-loss.js';
@@ -50,7 +52,7 @@ export interface TripletLossOptions extends BatchLossOptions {
  * @param labels - y, [N] int32 tensor or array; any numbers. Samples with `ignoreLabel` form no triplet.
  * @param options - See `TripletLossOptions`.
  * @returns A scalar, 0 without a triplet. Differentiable, once, by embeddings. N^3 comparisons, O(N^2) memory.
- * @throws {CosFaceError} As `cosFaceLoss`.
+ * @throws {CosFaceError} As `cosFaceLoss`; COSFACE_UNSUPPORTED on the webgpu backend unless `mining` is `hard`.
  *
  * Source: Schroff et al., FaceNet, CVPR 2015, eq. (3) and (4); `hard`: Hermans et al., In Defense of the Triplet Loss,
  * 2017, eq. (5). FaceNet takes one semi-hard negative for each positive pair and does not say which; this takes all.
@@ -61,6 +63,7 @@ export function tripletLoss(embeddings: Tensor, labels: Labels, options: Triplet
   checkOptionNames(options, NAMES);
   const margin = checkNumber('margin', options.margin ?? 0.2, NONNEGATIVE_RANGE);
   const mining = checkChoice('mining', options.mining ?? 'semi-hard', MININGS);
+  if (mining !== 'hard' && getBackend() === 'webgpu') throw wrongOnWebGpu(mining);
   return runBatchLoss('tripletLoss', embeddings, labels, options, (pairs, { mean, withGradients }) => {
     const batch = pairs.rows.shape[0] as number;
     const tally = (block: Block) =>
@@ -73,6 +76,16 @@ export function tripletLoss(embeddings: Tensor, labels: Labels, options: Triplet
     const dSquares = concat(parts.map(({ dSquares }) => dSquares) as [Tensor], 0);
     return { loss, dEmbeddings: throughSquares(div(dSquares, number), pairs) };
   });
+}
+
+/** Seen in Chromium 156 with tfjs-backend-webgpu 4.22: its buffers are overwritten while they are in use. */
+function wrongOnWebGpu(mining: string): CosFaceError {
+  return new CosFaceError(
+    'COSFACE_UNSUPPORTED',
+    `mining is '${mining}' on the backend 'webgpu', where this loss comes out wrong. Use mining 'hard', or another ` +
+      "backend: tf.setBackend('webgl').",
+    { argument: 'mining' },
+  );
 }
 
 /** The triplets of some anchors: sum and number of their losses, and the gradient of the sum by the squares. */
