@@ -45,6 +45,10 @@ function trainingCommand(name: ExperimentName): Command {
     .option('--out <folder>', 'where runs and results go', 'runs/experiments')
     .option('--seeds <number>', 'how often the chosen settings are trained', wholeFrom(1, 100), 3)
     .option('--steps <number>', 'of each run', wholeFrom(1, 1e9), 250)
+    .option(
+      '--methods <names>',
+      `some of them, commas between: ${experiments[name].methods.map((method) => method.name).join(', ')}`,
+    )
     .option('--config <file>', 'settings that all runs have in common, YAML or JSON, over the small defaults')
     .option('--json <file>', "write the results as JSON; '-' is standard output")
     .addHelpText('after', MORE)

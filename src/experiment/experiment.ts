@@ -1,3 +1,4 @@
+import { CosFaceError, spell } from '../native/errors.js';
 import type { TrainSettingsInput } from '../train/train-settings.js';
 
 /** What of the settings a method has of its own. */
@@ -97,3 +98,21 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
     against: 'softmax',
   },
 };
+
+/**
+ * The same experiment with some of its methods; the one that the others are held against must be among them.
+ *
+ * @throws {CosFaceError} COSFACE_OPTION_RANGE for a name that is none.
+ */
+export function withMethods(experiment: Experiment, names: readonly string[]): Experiment {
+  const known = experiment.methods.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  const wrong = unknown[0] ?? (names.includes(experiment.against) ? undefined : names.join(', '));
+  if (wrong === undefined)
+    return { ...experiment, methods: experiment.methods.filter(({ name }) => names.includes(name)) };
+  throw new CosFaceError(
+    'COSFACE_OPTION_RANGE',
+    `methods is ${spell(wrong)}, expected names among ${known.join(', ')}, and ${experiment.against} with them.`,
+    { argument: 'methods' },
+  );
+}

@@ -39,9 +39,11 @@ import { subCenterArcFaceLoss } from '../loss/subcenter-arcface-loss.js';
 import { tripletLoss } from '../loss/triplet-loss.js';
 import { uniFaceLoss } from '../loss/uniface-loss.js';
 import { CosFaceError, spell } from '../native/errors.js';
+import type { HeadSettings, ResidentLossName } from './head-settings.js';
 import type { LossName } from './loss-names.js';
 import { seededRandom } from './random.js';
-import type { Parameter } from './sgd.js';
+import { createResidentObjective } from './resident-objective.js';
+import type { Parameter, SgdOptions } from './sgd.js';
 
 /** A loss by its name, with its options beside it. */
 export interface LossSettings {
@@ -56,18 +58,43 @@ export interface ObjectiveOptions {
   /** D. */
   dim: number;
   seed: number | string;
+  /** Where the centres live; left out: in variables. */
+  head?: HeadSettings | undefined;
+  /** Of a resident head's own optimiser. */
+  optimizer?: SgdOptions | undefined;
+}
+
+/** Of the step that is under way. */
+export interface StepNumbers {
+  /** Counted from 0. */
+  step: number;
+  /** Its learning rate. */
+  rate: number;
+}
+
+/** What is learned, but in no variable of TensorFlow.js. */
+export interface KeptTensor {
+  /** Unique, as a parameter's. */
+  name: string;
+  shape: number[];
+  /** Else it is an optimiser's. */
+  trained: boolean;
+  read(): Float32Array;
+  write(values: Float32Array): void;
 }
 
 /** What a training minimises: a loss, what of it is learned (the class centres), and what it carries along. */
 export interface Objective {
   /** Centres first, where the loss has any. */
   readonly parameters: readonly Parameter[];
+  /** What the objective moves itself, in `loss`. */
+  readonly kept: readonly KeptTensor[];
   /** The options with the defaults that were chosen for this number of classes. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Moving averages and the like: plain numbers, changed in place by `loss`; to be saved with the weights. */
   readonly state: Record<string, number>;
-  /** The mean loss of a batch; differentiable by embeddings [N, D] and parameters. `step` counts from 0. */
-  loss(embeddings: Tensor, labels: Tensor, step: number): Scalar;
+  /** The mean loss of a batch; differentiable by embeddings [N, D] and parameters. */
+  loss(embeddings: Tensor, labels: Tensor, numbers: StepNumbers): Scalar;
   /** How well the centres fit a batch, without margin; `undefined` where there are none. */
   fit(embeddings: Tensor, labels: Tensor): Promise<{ accuracy: number; targetCosine: number } | undefined>;
   dispose(): void;
@@ -213,12 +240,20 @@ const RECIPES: Record<LossName, Recipe> = {
  * @throws {CosFaceError} COSFACE_OPTION_RANGE, at the first loss for the options of the loss itself.
  * @example const objective = createObjective({ settings: { name: 'cosface', margin: 0.35 }, numClasses, dim, seed: 1 });
  */
-export function createObjective({ settings, numClasses, dim, seed }: ObjectiveOptions): Objective {
+export function createObjective({ settings, numClasses, dim, seed, head, optimizer }: ObjectiveOptions): Objective {
   const { name, ...given } = settings;
   const recipe: Recipe = RECIPES[name];
   const scale = recipe.boundScale && given['scale'] === undefined ? { scale: defaultScale(numClasses) } : {};
   const all: Record<string, unknown> = { ...recipe.own, ...scale, ...given };
   checkWeight(all);
+  if (head?.resident) {
+    const { momentum, weightDecay } = optimizer as SgdOptions;
+    const start = startCenters(numClasses, dim, seed);
+    const centers = start.dataSync() as Float32Array;
+    start.dispose();
+    const loss = name as ResidentLossName;
+    return createResidentObjective({ loss, options: all, head, momentum, weightDecay, centers, numClasses, dim, seed });
+  }
   const own = pick(all, (key) => key in (recipe.own ?? {}));
   // A learned bias is a variable; what is given is its start.
   const options = pick(all, (key) => !(key in (recipe.own ?? {})) && !(key === 'bias' && recipe.extra !== undefined));
@@ -237,9 +272,10 @@ export function createObjective({ settings, numClasses, dim, seed }: ObjectiveOp
   const state = recipe.state?.(size) ?? {};
   return {
     parameters,
+    kept: [],
     options: all,
     state,
-    loss: (x, y, step) =>
+    loss: (x, y, { step }) =>
       recipe.loss({ x, w: centers as Tensor, y, options, own, extra: variables, state, step }) as Scalar,
     fit: async (x, y) => (centers ? fitOf(x, centers, y, subCenters) : undefined),
     dispose: () => dispose(parameters.map((parameter) => parameter.variable)),
@@ -250,10 +286,13 @@ export function createObjective({ settings, numClasses, dim, seed }: ObjectiveOp
  * Refuses options that the loss does not take, on a small problem, before anything long begins. Its samples are ignored, and it
  * has so many classes, that nothing is said of the problem itself, such as a scale below the bound.
  */
-export function checkLoss(settings: LossSettings): void {
-  const objective = createObjective({ settings, numClasses: 1000, dim: 4, seed: 0 });
+export function checkLoss(settings: LossSettings, head?: HeadSettings): void {
+  const optimizer = { momentum: 0, weightDecay: 0 };
+  const objective = createObjective({ settings, numClasses: 1000, dim: 4, seed: 0, head, optimizer });
   const ignored = (settings['ignoreLabel'] as number | undefined) ?? -1;
-  tidy(() => objective.loss(randomNormal([2, 4], 0, 1, 'float32', 1), cast([ignored, ignored], 'int32'), 0));
+  tidy(() =>
+    objective.loss(randomNormal([2, 4], 0, 1, 'float32', 1), cast([ignored, ignored], 'int32'), { step: 0, rate: 0 }),
+  );
   objective.dispose();
 }
 

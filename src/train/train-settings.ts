@@ -5,6 +5,7 @@ import { BACKBONES, type BackboneName } from '../models/backbone-names.js';
 import type { FlipPooling, ModelInput } from '../models/model-description.js';
 import { BACKENDS, type BackendName } from '../models/start-backend.js';
 import { CosFaceError } from '../native/errors.js';
+import { type HeadSettings, RESIDENT_LOSSES } from './head-settings.js';
 import { LOSSES } from './loss-names.js';
 import type { LossSettings } from './objective.js';
 import type { Decay } from './schedule.js';
@@ -34,6 +35,7 @@ export interface TrainSettings {
     embeddingBatchNorm?: boolean | undefined;
   };
   loss: LossSettings;
+  head: HeadSettings;
   batch: {
     /** Images of a step. */
     size: number;
@@ -127,6 +129,7 @@ const SETTINGS = z.strictObject({
     embeddingBatchNorm: z.boolean().optional(),
   }),
   loss: z.looseObject({ name: z.enum(LOSSES).default('cosface') }).prefault({}),
+  head: part({ resident: z.boolean().default(false), sampleRate: z.number().gt(0).max(1).default(1) }),
   batch: part({
     size: whole(1, 65_536).default(64),
     accumulate: whole(1, 65_536).default(1),
@@ -208,9 +211,23 @@ export function checkSettings(value: unknown, place: string): TrainSettings {
     throw settingsError(place, 'both steps and epochs are given, expected one of them.');
   if (verification.share + verification.testShare > 0.9)
     throw settingsError(place, 'verification.share and testShare together are above 0.9: too few are left to train.');
+  checkHead(settings, place);
   // Few identities gain by it: see docs/training.md.
   if (model.backbone.startsWith('sphereface')) model.embeddingBatchNorm ??= true;
   return steps === undefined && epochs === undefined ? { ...settings, epochs: EPOCHS } : settings;
+}
+
+/** What a resident head cannot do, which moves its centres as soon as their gradient is known. */
+function checkHead({ head, loss, batch, optimizer }: TrainSettings, place: string): void {
+  const refuse = (text: string) => settingsError(place, `${text} with head.resident.`);
+  if (!head.resident) {
+    if (head.sampleRate === 1) return;
+    throw settingsError(place, `head.sampleRate is ${head.sampleRate}, expected 1 without head.resident.`);
+  }
+  const losses = Object.keys(RESIDENT_LOSSES);
+  if (!losses.includes(loss.name)) throw refuse(`loss.name is ${loss.name}, expected one of ${losses.join(', ')}`);
+  if (batch.accumulate > 1) throw refuse(`batch.accumulate is ${batch.accumulate}, expected 1`);
+  if (optimizer.clip !== null) throw refuse(`optimizer.clip is ${optimizer.clip}, expected null`);
 }
 
 export function settingsError(place: string, text: string): CosFaceError {

@@ -138,7 +138,7 @@ export class Trainer {
   }: TrainerOptions): Promise<Trainer> {
     const run = runFolder(out);
     const settings = settingsOf(run, given, resume);
-    checkLoss(settings.loss);
+    checkLoss(settings.loss, settings.head);
     const data = await openTrainingData(settings);
     for (const text of data.notes) onEvent({ kind: 'note', text });
     const net = new TrainingNet(settings, data.train.identities.length);
@@ -236,14 +236,15 @@ export class Trainer {
   async #stepOn(parts: readonly TrainingBatch[]): Promise<void> {
     const { clip } = this.settings.optimizer;
     const progress = this.#progress;
-    const { loss, gradients } = await this.#net.gradients(parts, progress.step).catch((error) => {
+    const rate = this.#rate(progress.step);
+    const { loss, gradients } = await this.#net.gradients(parts, { step: progress.step, rate }).catch((error) => {
       throw this.#named(error, parts);
     });
     try {
       const norm = await gradientNorm(gradients);
       if (!Number.isFinite(loss) || !Number.isFinite(norm)) throw this.#notFinite({ loss, norm }, parts);
       const factor = clip === null || norm <= clip ? 1 : clip / norm;
-      this.#net.update(gradients, { rate: this.#rate(progress.step), factor });
+      this.#net.update(gradients, { rate, factor });
       progress.interval.loss += loss;
       progress.interval.norm += norm;
     } finally {

@@ -16,7 +16,7 @@ import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import type { FaceBatch } from '../data/face-batches.js';
 import { backbone } from '../models/backbone.js';
 import { type CheckpointTensor, checkpointError } from './checkpoint.js';
-import { createObjective, type Objective } from './objective.js';
+import { createObjective, type KeptTensor, type Objective, type StepNumbers } from './objective.js';
 import { type Parameter, Sgd } from './sgd.js';
 import type { TrainSettings } from './train-settings.js';
 
@@ -38,10 +38,10 @@ export class TrainingNet {
   readonly #averages: readonly Omit<Parameter, 'decays'>[];
 
   constructor(settings: TrainSettings, numClasses: number) {
-    const { model, input, loss, optimizer, seed } = settings;
+    const { model, input, loss, head, optimizer, seed } = settings;
     this.model = backbone({ ...model, name: model.backbone, height: input.height, width: input.width, seed });
     const dim = this.model.outputs[0]?.shape[1] as number;
-    this.objective = createObjective({ settings: loss, numClasses, dim, seed });
+    this.objective = createObjective({ settings: loss, head, optimizer, numClasses, dim, seed });
     const weights = namedWeights(this.model);
     this.parameters = [...weights.filter(({ trainable }) => trainable), ...this.objective.parameters];
     this.#averages = weights.filter(({ trainable }) => !trainable);
@@ -50,15 +50,19 @@ export class TrainingNet {
 
   /** How many numbers are trained, the head's among them. */
   get size(): number {
-    return this.parameters.reduce((sum, { variable }) => sum + variable.size, 0);
+    const kept = this.objective.kept.filter(({ trained }) => trained);
+    return [...this.parameters.map(({ variable }) => variable), ...kept].reduce(
+      (sum, { shape }) => sum + sizeOf(shape),
+      0,
+    );
   }
 
   /** The mean loss of a step's images and its gradients, part by part; updates the averages of batch normalisation. */
-  async gradients(parts: readonly FaceBatch[], step: number): Promise<StepGradients> {
+  async gradients(parts: readonly FaceBatch[], numbers: StepNumbers): Promise<StepGradients> {
     let sums: Tensor[] | undefined;
     let loss = 0;
     for (const part of parts) {
-      const { value, gradients } = this.#partGradients(part, step);
+      const { value, gradients } = this.#partGradients(part, numbers);
       loss += ((await value.data())[0] as number) / parts.length;
       value.dispose();
       sums = sums ? addAll(sums, gradients) : gradients;
@@ -86,32 +90,25 @@ export class TrainingNet {
     const saved: CheckpointTensor[] = [];
     for (const { name, variable } of this.#saved())
       saved.push({ name, shape: variable.shape, values: ((await variable.data()) as Float32Array).slice() });
-    return saved;
+    return [...saved, ...this.objective.kept.map(({ name, shape, read }) => ({ name, shape, values: read() }))];
   }
 
   /** @throws {CosFaceError} COSFACE_CHECKPOINT unless the tensors are those of such a net. */
   restore(tensors: readonly CheckpointTensor[]): void {
     const found = new Map(tensors.map((one) => [one.name, one]));
-    const expected = this.#saved();
-    for (const { name, variable } of expected) {
+    const expected = [...this.#saved().map(keptVariable), ...this.objective.kept];
+    for (const { name, shape } of expected) {
       const saved = found.get(name);
-      if (!saved || saved.shape.join() !== variable.shape.join()) {
+      if (!saved || saved.shape.join() !== shape.join()) {
         const came = saved ? `has shape [${saved.shape}]` : 'is not there';
-        throw checkpointError(
-          `${name} ${came} in the checkpoint, expected shape [${variable.shape}]: it is of another run.`,
-        );
+        throw checkpointError(`${name} ${came} in the checkpoint, expected shape [${shape}]: it is of another run.`);
       }
     }
     if (found.size !== expected.length)
       throw checkpointError(
         `the checkpoint has ${found.size} tensors, expected ${expected.length}: it is of another run.`,
       );
-    for (const { name, variable } of expected) {
-      const { values, shape } = found.get(name) as CheckpointTensor;
-      const restored = tensor(values, shape);
-      variable.assign(restored);
-      restored.dispose();
-    }
+    for (const { name, write } of expected) write((found.get(name) as CheckpointTensor).values);
   }
 
   dispose(): void {
@@ -133,12 +130,12 @@ export class TrainingNet {
     return { x: tensor4d(pixels, [labels.length, ...shape]), y: tensor1d(labels, 'int32') };
   }
 
-  #partGradients(part: FaceBatch, step: number): { value: Scalar; gradients: Tensor[] } {
+  #partGradients(part: FaceBatch, numbers: StepNumbers): { value: Scalar; gradients: Tensor[] } {
     const variables = this.parameters.map(({ variable }) => variable);
     const { x, y } = this.#inputs(part);
     try {
       const { value, grads } = variableGrads(
-        () => this.objective.loss(this.model.apply(x, { training: true }) as Tensor, y, step),
+        () => this.objective.loss(this.model.apply(x, { training: true }) as Tensor, y, numbers),
         variables,
       );
       return { value, gradients: variables.map((variable) => grads[variable.name] ?? zerosLike(variable)) };
@@ -146,6 +143,22 @@ export class TrainingNet {
       dispose([x, y]);
     }
   }
+}
+
+function keptVariable({ name, variable }: Omit<Parameter, 'decays'>): Pick<KeptTensor, 'name' | 'shape' | 'write'> {
+  const { shape } = variable;
+  return {
+    ...{ name, shape },
+    write: (values) => {
+      const restored = tensor(values, shape);
+      variable.assign(restored);
+      restored.dispose();
+    },
+  };
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** tfjs-layers counts its layers for the whole process, so its own names differ from run to run. */

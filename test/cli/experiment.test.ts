@@ -62,6 +62,8 @@ test.each([
   [['margin', 'x', '--seeds', '0'], 'Expected a whole number of at least 1', 2],
   [['margin', 'nowhere'], 'nowhere: there is no such file or folder', 1],
   [['losses', 'x', '--config', 'absent.yaml'], 'absent.yaml: there is no such file', 1],
+  [['losses', 'x', '--methods', 'softmax,hinge'], "methods is 'hinge', expected names among softmax", 1],
+  [['losses', 'x', '--methods', 'triplet'], 'and softmax with them', 1],
   [['figure'], "error: unknown command 'figure'", 2],
 ])('%j is refused in words', (args, message, expected) => {
   const { status, stderr } = runCli(['experiment', ...args]);

@@ -23,7 +23,7 @@ test.each(LOSSES)('%s: its parameters learn, and nothing is left behind', (name)
   const optimizer = new Sgd(all, { momentum: 0, weightDecay: 0 });
   const variables = all.map(({ variable }) => variable);
   const step = (number: number) => {
-    const { value, grads } = tf.variableGrads(() => objective.loss(x, y, number), variables);
+    const { value, grads } = tf.variableGrads(() => objective.loss(x, y, { step: number, rate: 0.05 }), variables);
     const gradients = variables.map((variable) => grads[variable.name]!);
     for (const [at, gradient] of gradients.entries())
       if (number === 0)

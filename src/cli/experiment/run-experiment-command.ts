@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describeExperiment } from '../../experiment/describe-experiment.js';
-import { type ExperimentName, experiments, type OwnSettings } from '../../experiment/experiment.js';
+import { type ExperimentName, experiments, type OwnSettings, withMethods } from '../../experiment/experiment.js';
 import { experimentPictures } from '../../experiment/experiment-pictures.js';
 import { runSettings } from '../../experiment/experiment-settings.js';
 import { countRuns, type ExperimentResult, runExperiment } from '../../experiment/run-experiment.js';
@@ -19,13 +19,21 @@ export interface ExperimentFlags {
   out: string;
   seeds: number;
   steps: number;
+  methods?: string | undefined;
   config?: string | undefined;
   json?: string;
 }
 
 /** Trains what is not trained yet, and writes results and pictures. */
-export async function runExperimentCommand({ name, config, json, ...flags }: ExperimentFlags): Promise<void> {
-  const experiment = experiments[name];
+export async function runExperimentCommand({ name, config, json, methods, ...flags }: ExperimentFlags): Promise<void> {
+  const whole = experiments[name];
+  const experiment =
+    methods === undefined
+      ? whole
+      : withMethods(
+          whole,
+          methods.split(',').map((one) => one.trim()),
+        );
   const base = config === undefined ? undefined : readSettingsGroup(config);
   const settings = runSettings({ ...flags, base }, experiment.methods[0]?.tries[0] as OwnSettings, 1);
   const note = await useTrainingBackend(checkSettings(settings, config ?? 'settings').backend);
@@ -42,7 +50,7 @@ export async function runExperimentCommand({ name, config, json, ...flags }: Exp
       process.exitCode = STOPPED;
       return;
     }
-    const files = writeResults(flags.out, result, commandOf({ name, config, ...flags }));
+    const files = writeResults(flags.out, result, commandOf({ name, config, methods, ...flags }));
     if (json !== undefined) writeJson(json, result);
     if (json !== '-') console.log([files.text, ...files.names].join('\n'));
   } finally {
@@ -72,7 +80,8 @@ function writeResults(out: string, result: ExperimentResult, command: string): {
   return { text, names: files.map(([file]) => join(out, file)) };
 }
 
-function commandOf({ name, images, seeds, steps, config }: Omit<ExperimentFlags, 'out' | 'json'>): string {
+function commandOf({ name, images, seeds, steps, methods, config }: Omit<ExperimentFlags, 'out' | 'json'>): string {
   const settings = config === undefined ? '' : ` --config ${config}`;
-  return `cosface experiment ${name} ${images} --seeds ${seeds} --steps ${steps}${settings}`;
+  const some = methods === undefined ? '' : ` --methods '${methods}'`;
+  return `cosface experiment ${name} ${images} --seeds ${seeds} --steps ${steps}${some}${settings}`;
 }
