@@ -76,8 +76,9 @@
                     '-fvisibility-inlines-hidden'],
       'conditions': [
         ['OS=="linux"', {
-          'cflags_cc': ['-pthread'],
-          'ldflags': ['-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL'],
+          'cflags_cc': ['-pthread', '-fstack-protector-strong'],
+          'ldflags': ['-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL',
+                      '-Wl,-z,relro,-z,now,-z,noexecstack'],
           'libraries': ['-ldl'],
         }],
         ['OS=="mac"', {

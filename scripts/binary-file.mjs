@@ -35,17 +35,22 @@ function readelf(option, file) {
   return stdout;
 }
 
-/** @returns `{ machine, libraries, glibc, glibcxx }`: what it is for, NEEDED, the newest GLIBC named, any GLIBCXX. */
+/** @returns What it is for, NEEDED, how it is hardened, the newest GLIBC named, any GLIBCXX. */
 export function readElf(file) {
   const [, machine = ''] = /Machine:\s+(.*)/.exec(readelf('--file-header', file)) ?? [];
   const libraries = Array.from(readelf('--dynamic', file).matchAll(/\(NEEDED\).*\[(.*)\]/g), ([, name]) => name);
   const symbols = readelf('--dyn-syms', file);
+  const segments = readelf('--program-headers', file);
+  const hardened = {
+    'read-only relocations': segments.includes('GNU_RELRO') && /BIND_NOW|Flags: NOW/.test(readelf('--dynamic', file)),
+    'a stack that cannot be executed': /GNU_STACK.* RW /.test(segments),
+  };
   const versions = Array.from(symbols.matchAll(/@GLIBC_(\d+)\.(\d+)/g), ([, major, minor]) => [
     Number(major),
     Number(minor),
   ]);
   const glibc = versions.sort((a, b) => a[0] - b[0] || a[1] - b[1]).at(-1) ?? null;
-  return { machine, libraries, glibc, glibcxx: [...new Set(symbols.match(/GLIBCXX_[\d.]+/g))] };
+  return { machine, libraries, hardened, glibc, glibcxx: [...new Set(symbols.match(/GLIBCXX_[\d.]+/g))] };
 }
 
 const MACH_O_64 = 0xfeedfacf;
@@ -70,6 +75,7 @@ function checkElf(file, { machine, glibc, libraries }) {
   const foreign = found.libraries.filter((library) => !libraries.test(library));
   if (foreign.length > 0) faults.push(`it needs ${foreign.join(', ')}`);
   if (found.glibcxx.length > 0) faults.push(`it needs ${found.glibcxx.join(', ')}`);
+  for (const [what, is] of Object.entries(found.hardened)) if (!is) faults.push(`it lacks ${what}`);
   const newest = found.glibc?.join('.');
   if (
     found.glibc &&

@@ -16,7 +16,14 @@ import { root, StepError, step } from './steps.mjs';
 import { bringZig, zigCompiler } from './zig.mjs';
 
 // Zig's own C++ library is linked in, and nothing of it may be seen from outside.
-const STATIC = ['-shared', '-fPIC', '-Wl,--version-script=native/addon/exports.map', '-lpthread', '-ldl'];
+const STATIC = [
+  '-shared',
+  '-fPIC',
+  '-Wl,-z,relro,-z,now,-z,noexecstack',
+  '-Wl,--version-script=native/addon/exports.map',
+  '-lpthread',
+  '-ldl',
+];
 /** Package, and what zig is told. */
 const TARGETS = {
   'linux-x64-gnu': { target: 'x86_64-linux-gnu.2.28', link: STATIC },
@@ -35,6 +42,7 @@ const FLAGS = [
   '-Wextra',
   '-Werror',
   '-fvisibility=hidden',
+  '-fstack-protector-strong',
   '-fvisibility-inlines-hidden',
 ];
 const DEFINES = [
