@@ -200,6 +200,24 @@ TEST(class_subset, errors) {
   }
 }
 
+TEST(class_subset, neither_sub_centres_nor_a_bias_of_each_class) {
+  problem_data data = random_problem({3, 6, 4}, 14);
+  data.labels = {0, 2, 1};
+  data.class_ids = {0, 1, 2};
+  data.bias.assign(6, 0.5f);
+  const kernel_results biased = run_kernel(data, cos_face_options());
+  EXPECT_EQ(biased.status, COSFACE_ERROR_UNSUPPORTED);
+  EXPECT_STREQ(biased.error.argument, "classIds");
+  EXPECT_NE(std::string(biased.error.message).find("cannot be combined with bias"), std::string::npos);
+  data.bias.clear();
+  data.weights.resize(2 * data.weights.size(), 1.0f);
+  cosface_margin_softmax_options options = cos_face_options();
+  options.sub_centers = 2;
+  const kernel_results several = run_kernel(data, options);
+  EXPECT_EQ(several.status, COSFACE_ERROR_UNSUPPORTED);
+  EXPECT_NE(std::string(several.error.message).find("cannot be combined with subCenters"), std::string::npos);
+}
+
 TEST(class_subset, a_bad_row_is_named_by_its_class) {
   problem_data data = random_problem({3, 6, 4}, 15);
   data.labels = {5, 2, 5};
