@@ -1,4 +1,4 @@
-// The package in a browser: all of index.ts but the head whose centres lie in native memory.
+// The package in a browser.
 export {
   CosFaceHead,
   type CosFaceHeadArgs,

@@ -22,6 +22,20 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+export type NamedOptions = [name: string, options: Partial<ProblemOptions>];
+
+/** Options of small problems, one for each kind of margin and reduction. */
+export const MARGINS_AND_REDUCTIONS: ReadonlyArray<NamedOptions> = [
+  ['NormFace', { m3: 0 }],
+  ['CosFace', {}],
+  ['ArcFace', { m3: 0, m2: 0.5 }],
+  ['ArcFace, detached', { m3: 0, m2: 0.5, gradient: 'detached' }],
+  ['SphereFace', { m3: 0, m1: 4 }],
+  ['all margins', { m1: 1.3, m2: 0.2, m3: 0.1 }],
+  ['sum', { reduction: 'sum' }],
+  ['none', { reduction: 'none' }],
+];
+
 export type ProblemOptions = Omit<ReferenceProblem, 'embeddings' | 'weights' | 'labels' | 'scale'> & {
   batch: number;
   classes: number;

@@ -1,17 +1,6 @@
-export { type BackboneOptions, backbone } from './backbone.js';
-export { BACKBONES, type BackboneName } from './backbone-names.js';
-export { embedPixels } from './embed-pixels.js';
-export { type IResNetDepth, type IResNetOptions, iResNet } from './iresnet.js';
-export { type MobileFaceNetOptions, mobileFaceNet } from './mobilefacenet.js';
-export {
-  type FlipPooling,
-  featureSize,
-  type ModelDescription,
-  type ModelEmbedding,
-  type ModelInput,
-  type ModelThreshold,
-} from './model-description.js';
+// What browsers have too, and what reads, writes or measures model folders.
+export * from './index.browser.js';
+export { featureSize } from './model-description.js';
 export { type FaceModel, loadModelFolder, readModelDescription, saveModelFolder } from './model-folder.js';
 export { type HeadFileOptions, loadResidentHead, saveResidentHead } from './resident-head-file.js';
-export { type SphereFaceDepth, type SphereFaceNetOptions, sphereFaceNet } from './sphereface-net.js';
 export { type BackendName, startBackend } from './start-backend.js';

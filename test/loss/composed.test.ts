@@ -2,7 +2,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { composedExecutor } from '../../src/loss/composed.js';
 import { HARD_PROBLEMS, SCALES, UNSTEADY_PROBLEMS } from '../hard-problems.js';
-import { errorsOf, outcomeOf, type ProblemOptions, randomProblem, relativeError } from '../problem.js';
+import {
+  errorsOf,
+  MARGINS_AND_REDUCTIONS,
+  type NamedOptions,
+  outcomeOf,
+  type ProblemOptions,
+  randomProblem,
+  relativeError,
+} from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
 
 /**
@@ -27,17 +35,10 @@ const random = (options: Partial<ProblemOptions>) => randomProblem({ ...shape, m
 describe.each(['cpu', 'wasm'])('composed ops on %s', (backend) => {
   beforeAll(async () => void (await tf.setBackend(backend)));
 
-  test.each([
-    ['NormFace', { m3: 0 }],
-    ['CosFace', {}],
-    ['ArcFace', { m3: 0, m2: 0.5 }],
-    ['ArcFace, detached', { m3: 0, m2: 0.5, gradient: 'detached' as const }],
-    ['SphereFace', { m3: 0, m1: 4 }],
-    ['all margins', { m1: 1.3, m2: 0.2, m3: 0.1 }],
+  test.each<NamedOptions>([
+    ...MARGINS_AND_REDUCTIONS,
     ['the largest margins', { m1: 16, m2: Math.PI, m3: 2 }],
-    ['sum', { reduction: 'sum' as const }],
-    ['none', { reduction: 'none' as const }],
-    ['none with a loss gradient', { reduction: 'none' as const, lossGradient: [1, -2, 0.5, 0, 3, 1, 1, -1, 2] }],
+    ['none with a loss gradient', { reduction: 'none', lossGradient: [1, -2, 0.5, 0, 3, 1, 1, -1, 2] }],
   ])('%s agrees with the reference', (_, options) => {
     expectExact(random(options));
   });
