@@ -1,7 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeExperiment } from '../../src/experiment/describe-experiment.js';
 import { EXPERIMENTS, type Experiment, experiments } from '../../src/experiment/experiment.js';
 import { experimentPictures } from '../../src/experiment/experiment-pictures.js';
@@ -15,9 +14,8 @@ import {
 } from '../../src/experiment/run-experiment.js';
 import { summaryRows } from '../../src/experiment/summary.js';
 import { checkSettings } from '../../src/train/train-settings.js';
-import { useTrainingBackend } from '../../src/train/use-training-backend.js';
 import { temporaryFolder } from '../data/made-images.js';
-import { makePeople } from '../train/made-people.js';
+import { useMadePeople } from '../train/made-people.js';
 import { TINY } from './tiny-settings.js';
 
 const TWO: Experiment = {
@@ -33,16 +31,10 @@ const TWO: Experiment = {
   ],
 };
 
-let people: string;
-beforeAll(async () => {
-  await useTrainingBackend('wasm');
-  people = mkdtempSync(join(tmpdir(), 'cosface-people-'));
-  await makePeople(people, { people: 24 });
-});
-afterAll(() => rmSync(people, { recursive: true }));
+const people = useMadePeople({ people: 24 });
 
 function options(out: string, more: Partial<ExperimentOptions> = {}): ExperimentOptions {
-  return { experiment: TWO, images: people, steps: 12, seeds: 2, out, base: TINY, ...more };
+  return { experiment: TWO, images: people(), steps: 12, seeds: 2, out, base: TINY, ...more };
 }
 
 const done = async (asked: ExperimentOptions) => (await runExperiment(asked)) as ExperimentResult;

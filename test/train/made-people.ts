@@ -1,12 +1,33 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 import { seededRandom } from '../../src/train/random.js';
+import { useTrainingBackend } from '../../src/train/use-training-backend.js';
 import { encoded } from '../data/made-images.js';
+
+export interface MadePeople {
+  people?: number;
+  images?: number;
+  size?: number;
+}
+
+/** Made people for the tests of a file, which train on the backend wasm; the folder, once these run. */
+export function useMadePeople(options: MadePeople = {}): () => string {
+  let folder: string;
+  beforeAll(async () => {
+    await useTrainingBackend('wasm');
+    folder = mkdtempSync(join(tmpdir(), 'cosface-people-'));
+    await makePeople(folder, options);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  return () => folder;
+}
 
 /** Identity folders of pictures that a net can tell apart: stripes of a direction and colours of one's own, and noise. */
 export async function makePeople(
   folder: string,
-  { people = 12, images = 6, size = 20 }: { people?: number; images?: number; size?: number } = {},
+  { people = 12, images = 6, size = 20 }: MadePeople = {},
 ): Promise<void> {
   for (let person = 0; person < people; person++) {
     const name = `person-${String(person).padStart(2, '0')}`;

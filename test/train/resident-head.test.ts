@@ -1,25 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type CheckpointTensor, readCheckpoint } from '../../src/train/checkpoint.js';
 import { checkSettings } from '../../src/train/train-settings.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { useTrainingBackend } from '../../src/train/use-training-backend.js';
 import { temporaryFolder } from '../data/made-images.js';
-import { makePeople } from './made-people.js';
+import { useMadePeople } from './made-people.js';
 import { SMALL } from './train-program.js';
 
-let people: string;
-beforeAll(async () => {
-  await useTrainingBackend('wasm');
-  people = mkdtempSync(join(tmpdir(), 'cosface-people-'));
-  await makePeople(people);
-});
-afterAll(() => rmSync(people, { recursive: true }));
+const people = useMadePeople();
 
 const settings = (more: object = {}) => ({
-  ...{ ...SMALL, data: { path: people, threads: 0 }, batch: { size: 8 }, optimizer: { learningRate: 0.05 } },
+  ...{ ...SMALL, data: { path: people(), threads: 0 }, batch: { size: 8 }, optimizer: { learningRate: 0.05 } },
   ...{ steps: 10, checkpoint: { every: 4 }, ...more },
 });
 

@@ -1,28 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { loadModelFolder } from '../../src/models/model-folder.js';
 import { CosFaceError } from '../../src/native/errors.js';
 import { readCheckpoint } from '../../src/train/checkpoint.js';
 import type { TrainSettingsInput } from '../../src/train/train-settings.js';
 import { type TrainEvent, Trainer, type TrainOutcome } from '../../src/train/trainer.js';
-import { useTrainingBackend } from '../../src/train/use-training-backend.js';
 import { refusal, temporaryFolder } from '../data/made-images.js';
-import { makePeople } from './made-people.js';
+import { makePeople, useMadePeople } from './made-people.js';
 import { SMALL } from './train-program.js';
 
-let people: string;
-beforeAll(async () => {
-  await useTrainingBackend('wasm');
-  people = mkdtempSync(join(tmpdir(), 'cosface-people-'));
-  await makePeople(people);
-});
-afterAll(() => rmSync(people, { recursive: true }));
+const people = useMadePeople();
 
 function settings(more: object = {}): TrainSettingsInput {
-  return { ...SMALL, data: { path: people, threads: 0 }, ...more };
+  return { ...SMALL, data: { path: people(), threads: 0 }, ...more };
 }
 
 interface Trained {
