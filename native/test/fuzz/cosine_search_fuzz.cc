@@ -72,6 +72,8 @@ void fuzz_thresholds(FuzzedDataProvider& input, const fuzzed_search& s) {
     require(static_cast<double>(impostor[t]) <= rates[t] * static_cast<double>(pairs), "the rate is kept");
 }
 
+}  // namespace
+
 void fuzz(FuzzedDataProvider& input) {
   fuzzed_search search;
   fill_search(input, search);
@@ -81,11 +83,4 @@ void fuzz(FuzzedDataProvider& input) {
     fuzz_thresholds(input, search);
 }
 
-}  // namespace
 }  // namespace cosface::test
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  FuzzedDataProvider input(bytes, size);
-  cosface::test::fuzz(input);
-  return 0;
-}

@@ -18,6 +18,9 @@
 
 namespace cosface::test {
 
+// One case of the target, made from these bytes.
+void fuzz(FuzzedDataProvider& input);
+
 // Ends the program unless `holds`; libFuzzer then keeps the input.
 inline void require(bool holds, const char* what) {
   if (holds) return;

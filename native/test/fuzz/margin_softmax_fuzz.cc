@@ -64,6 +64,8 @@ void require_same(const kernel_results& a, const kernel_results& b) {
   if (a.status == COSFACE_OK) require(first_difference(a, b).empty(), "the results do not depend on the threads");
 }
 
+}  // namespace
+
 void fuzz(FuzzedDataProvider& input) {
   cosface_margin_softmax_options options = fuzzed_options(input);
   const bool gradients = input.ConsumeBool();
@@ -79,11 +81,4 @@ void fuzz(FuzzedDataProvider& input) {
   require_same(results, run_kernel(problem.view, options, gradients));
 }
 
-}  // namespace
 }  // namespace cosface::test
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  FuzzedDataProvider input(bytes, size);
-  cosface::test::fuzz(input);
-  return 0;
-}

@@ -82,6 +82,8 @@ void step(FuzzedDataProvider& input, cosface_resident_head* head, const cosface_
     require(same_bits(before, all_of(head, head_options)), "a step that failed, or has no update, moves nothing");
 }
 
+}  // namespace
+
 void fuzz(FuzzedDataProvider& input) {
   const cosface_resident_head_options options = fuzzed_head(input);
   cosface_resident_head* made = nullptr;
@@ -100,11 +102,4 @@ void fuzz(FuzzedDataProvider& input) {
   }
 }
 
-}  // namespace
 }  // namespace cosface::test
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  FuzzedDataProvider input(bytes, size);
-  cosface::test::fuzz(input);
-  return 0;
-}
