@@ -1,4 +1,4 @@
-// What the WebAssembly module exports: src/wasm/wasm-module.ts calls it. JavaScript writes a call as two lists, numbers
+// What the WebAssembly module exports: src/wasm/module.ts calls it. JavaScript writes a call as two lists, numbers
 // and addresses, whose order is src/wasm/call-lists.ts.
 #include <cstdint>
 #include <type_traits>

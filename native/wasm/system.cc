@@ -20,7 +20,6 @@ COSFACE_IMPORT(format) void cosface_format(char* text, uint32_t size, const char
 
 COSFACE_MATH(acos)
 COSFACE_MATH(cos)
-COSFACE_MATH(exp)
 COSFACE_MATH(expm1)
 COSFACE_MATH(log)
 COSFACE_MATH(log1p)
