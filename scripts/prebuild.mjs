@@ -96,17 +96,9 @@ async function compileAll(zig, { target, folder }) {
 async function prebuildAddon(name) {
   const { target, link } = TARGETS[name];
   const product = `packages/${name}/cosface.node`;
-  const sources = [
-    'native/addon',
-    'native/cpu',
-    'native/cuda/shared_library.h',
-    'native/include',
-    'native/reference',
-    'native/tensorflow',
-    'CMakeLists.txt',
-    'scripts/prebuild.mjs',
-  ];
-  const outcome = await buildUnlessCurrent({ product, sources }, async () => {
+  const sources = ['native', 'CMakeLists.txt', 'scripts/prebuild.mjs'];
+  const ignored = ['native/test', 'native/wasm', 'native/cuda/test', 'native/cuda/emulator'];
+  const outcome = await buildUnlessCurrent({ product, sources, ignored }, async () => {
     mkdirSync(join(root, 'build-prebuild'), { recursive: true });
     const zig = bringZig();
     const objects = await compileAll(zig, { target, folder: `build-prebuild/${name}` });

@@ -8,8 +8,7 @@ import { root, step } from './steps.mjs';
 import { test } from './test.mjs';
 import { buildWasm } from './wasm.mjs';
 
-async function setUp() {
-  await step('packages', installPackages);
+async function buildAll() {
   await step('addon', buildNative);
   await step('JavaScript', buildTypescript);
 }
@@ -18,7 +17,7 @@ async function setUp() {
 async function build(args) {
   await step('packages', installPackages);
   await step('WebAssembly kernels', buildWasm);
-  await setUp();
+  await buildAll();
   if (args.length === 0) return;
   if (args.join() !== '--cuda') {
     console.error('usage: npm run build [-- --cuda]');
@@ -30,7 +29,8 @@ async function build(args) {
 
 /** The command line `cosface <command>` of this checkout; its exit status is ours. */
 async function cosface(command, args) {
-  await setUp();
+  await step('packages', installPackages);
+  await buildAll();
   console.log();
   const { status } = spawnSync(process.execPath, ['dist/cli/main.js', command, ...args], {
     cwd: root,

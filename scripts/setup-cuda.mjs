@@ -2,16 +2,7 @@
 // that NVIDIA publishes on PyPI: no root, no driver, no GPU, nothing outside build-tools/. 105 MB to download.
 // --bring takes the wheels even where a toolkit is installed: checks that compare figures want one version.
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
@@ -22,8 +13,8 @@ import {
   findToolkit,
   toolkitIn,
 } from './cuda-toolkit.mjs';
-import { root, run, StepError, step } from './steps.mjs';
-import { findPython } from './tools.mjs';
+import { root, StepError, step } from './steps.mjs';
+import { bringWheels } from './wheels.mjs';
 
 const CUDA_WHEELS = [
   'nvidia-cuda-nvcc==13.0.88',
@@ -41,30 +32,12 @@ const NVRTC_WHEELS = ['nvidia-cuda-nvrtc-cu12==12.9.86'];
 const SANITIZER_WHEELS = ['nvidia-cuda-sanitizer-api==13.0.85'];
 const CUTE_WHEELS = ['nvidia-cutlass==4.2.0.0'];
 
-/** Installs wheels into `folder`, whole or not at all: what is half done lies elsewhere and is thrown away next time. */
-function bring({ wheels, folder, prepare }) {
-  const stamp = join(root, folder, 'wheels.txt');
-  const wanted = wheels.join('\n');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'up to date';
+function bring(wheels) {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
     throw new StepError(
       `NVIDIA's wheels hold nvcc for Linux on x64 and arm64, this is ${process.platform} on ${process.arch}`,
     );
-  const python = findPython();
-  if (!python || spawnSync(python, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status !== 0)
-    throw new StepError('Python 3 with pip is missing: it fetches the wheels (Debian, Ubuntu: python3 python3-pip)');
-  const part = `${folder}.part`;
-  for (const old of [part, folder]) rmSync(join(root, old), { recursive: true, force: true });
-  mkdirSync(join(root, part), { recursive: true });
-  const options = ['--quiet', '--disable-pip-version-check', '--no-deps', '--no-compile', '--only-binary=:all:'];
-  run(python, ['-m', 'pip', 'install', ...options, '--target', `${part}/site`, ...wheels], {
-    env: { PIP_ROOT_USER_ACTION: 'ignore' },
-  });
-  const made = prepare(part);
-  writeFileSync(join(root, made, 'wheels.txt'), wanted);
-  renameSync(join(root, made), join(root, folder));
-  rmSync(join(root, part), { recursive: true, force: true });
-  return 'brought';
+  return bringWheels(wheels);
 }
 
 /** Makes of the wheels' one tree what nvcc.profile and CMake expect of a toolkit. */
@@ -91,7 +64,7 @@ export function bringToolkit() {
 
 /** The folder of libnvrtc.so.12. */
 export function bringNvrtc() {
-  const outcome = bring({ wheels: NVRTC_WHEELS, folder: BROUGHT_NVRTC, prepare: (part) => `${part}/site` });
+  const outcome = bring({ wheels: NVRTC_WHEELS, folder: BROUGHT_NVRTC });
   return `NVRTC in ${BROUGHT_NVRTC}, ${outcome}`;
 }
 
