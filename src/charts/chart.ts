@@ -1,5 +1,5 @@
 import { linearAxis, logAxis } from './axis.js';
-import { escaped, STYLE, short, text } from './svg.js';
+import { drawPicture, escaped, short, text } from './svg.js';
 
 /** A curve, or with `points` apart a cloud, named at its end. */
 export interface ChartSeries {
@@ -56,12 +56,7 @@ export function drawChart({ title, x, y, series, note, scales = { x: 'log', y: '
     places: one.points.map(place),
   }));
   const middle = (FRAME.left + FRAME.right) / 2;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}">`,
-    `<title>${escaped(title)}</title>`,
-    STYLE,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(FRAME.left, 26, 'title', 'start', title),
+  return drawPicture({ title, note, width: WIDTH, height: HEIGHT, left: FRAME.left }, [
     ...xAxis.ticks.flatMap((value) => [
       `<path class="grid" d="M${short(xAxis.at(value))} ${FRAME.top}V${FRAME.bottom}"/>`,
       text(xAxis.at(value), FRAME.bottom + 18, 'tick', 'middle', tickName(value)),
@@ -74,10 +69,7 @@ export function drawChart({ title, x, y, series, note, scales = { x: 'log', y: '
     `<text transform="translate(20 ${(FRAME.top + FRAME.bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(y)}</text>`,
     ...placed.map(drawSeries),
     ...drawNames(placed),
-    text(FRAME.left, HEIGHT - 12, 'note', 'start', note),
-    '</svg>',
-    '',
-  ].join('\n');
+  ]);
 }
 
 interface PlacedSeries extends ChartSeries {

@@ -1,10 +1,35 @@
 /** What all pictures look like. */
-export const STYLE = `<style>
+const STYLE = `<style>
 text { font-family: 'Source Sans 3', 'Source Sans Pro', 'Helvetica Neue', Arial, sans-serif; fill: #222; font-size: 14px }
 .title { font-size: 18px; font-weight: 600 } .tick { font-size: 12px; fill: #666 } .note { font-size: 12.5px; fill: #666 }
 .grid { stroke: #e4e4e4; stroke-width: 1; fill: none } .leader { stroke: #b8b8b8; stroke-width: .8; fill: none }
 .curve, .line, .area { stroke-width: 2; fill: none; stroke-linejoin: round } .roof { stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
 </style>`;
+
+export interface Picture {
+  title: string;
+  /** A line below the picture: where the figures come from. */
+  note: string;
+  width: number;
+  height: number;
+  /** Where title and note begin. */
+  left: number;
+}
+
+/** A whole SVG file of these parts, on white, between its title and its note. */
+export function drawPicture({ title, note, width, height, left }: Picture, parts: readonly string[]): string {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
+    `<title>${escaped(title)}</title>`,
+    STYLE,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+    text(left, 26, 'title', 'start', title),
+    ...parts,
+    text(left, height - 12, 'note', 'start', note),
+    '</svg>',
+    '',
+  ].join('\n');
+}
 
 /** A line of text of one of the classes of `STYLE`. */
 export function text(x: number, y: number, name: string, anchor: 'start' | 'middle' | 'end', content: string): string {

@@ -1,5 +1,6 @@
 import { drawChart } from '../charts/chart.js';
 import { drawRowChart } from '../charts/row-chart.js';
+import { meanAndError } from '../evaluate/mean-and-error.js';
 import type { ExperimentResult, MethodResult } from './run-experiment.js';
 
 export interface ExperimentPicture {
@@ -26,11 +27,14 @@ function marginCurve(
   y: string,
 ): string {
   const marginOf = ({ chosen }: MethodResult) => (chosen.loss as { margin: number }).margin;
-  const mean = (method: MethodResult) => values(method).reduce((sum, value) => sum + value, 0) / method.runs.length;
   return drawChart({
     ...{ title, x: 'm', y, scales: { x: 'linear', y: 'linear' } as const },
     series: [
-      { name: 'mean', kind: 'curve', points: methods.map((method) => [marginOf(method), mean(method)] as const) },
+      {
+        name: 'mean',
+        kind: 'curve',
+        points: methods.map((method) => [marginOf(method), meanAndError(values(method)).mean] as const),
+      },
       {
         name: 'runs',
         kind: 'dots',

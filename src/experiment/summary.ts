@@ -1,3 +1,4 @@
+import { meanAndError } from '../evaluate/mean-and-error.js';
 import type { ExperimentResult, MethodResult, SetFigures } from './run-experiment.js';
 
 export interface MeanAndDeviation {
@@ -42,8 +43,6 @@ function difference(one: number | null, other: number | null): number | null {
 
 function over(values: ReadonlyArray<number | null>): MeanAndDeviation | null {
   if (values.includes(null)) return null;
-  const numbers = values as number[];
-  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-  const squares = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: numbers.length === 1 ? null : Math.sqrt(squares / (numbers.length - 1)) };
+  const { mean, standardError } = meanAndError(values as number[]);
+  return { mean, deviation: values.length === 1 ? null : standardError * Math.sqrt(values.length) };
 }
