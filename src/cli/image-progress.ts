@@ -1,4 +1,4 @@
-import { Presets, SingleBar } from 'cli-progress';
+import { createProgressBar } from './progress-bar.js';
 
 /** Shows on standard error how many images are done, the rate and what is left; nothing where that is no terminal. */
 export interface ImageProgress {
@@ -10,17 +10,7 @@ export interface ImageProgress {
 export function createImageProgress(total: number, already = 0): ImageProgress {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
   const start = performance.now();
-  const bar = new SingleBar(
-    {
-      format: '{bar} {percentage} %  {value}/{total}  {rate} images/s  {eta_formatted} left',
-      barsize: 24,
-      etaBuffer: 500,
-      hideCursor: true,
-      clearOnComplete: true,
-      stream: process.stderr,
-    },
-    Presets.shades_classic,
-  );
+  const bar = createProgressBar('{percentage} %  {value}/{total}  {rate} images/s  {eta_formatted} left', 500);
   bar.start(total, already, { rate: '-' });
   return {
     update: (done) => {

@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { StepReport } from '../../train/train.js';
+import { createProgressBar } from '../progress-bar.js';
 
 export type StepWatcher = (report: StepReport) => void;
 
@@ -31,16 +31,9 @@ function createMeter() {
 }
 
 function barProgress(totalSteps: number): Progress {
-  const bar = new SingleBar(
-    {
-      format: '{bar} {percentage} %  {name}  loss {loss}  accuracy {accuracy}  {rate}  {eta_formatted} left',
-      barsize: 24,
-      etaBuffer: 200,
-      hideCursor: true,
-      clearOnComplete: true,
-      stream: process.stderr,
-    },
-    Presets.shades_classic,
+  const bar = createProgressBar(
+    '{percentage} %  {name}  loss {loss}  accuracy {accuracy}  {rate}  {eta_formatted} left',
+    200,
   );
   bar.start(totalSteps, 0, { name: '', loss: '-', accuracy: '-', rate: '-' });
   return {

@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { ExperimentEvent } from '../../experiment/run-experiment.js';
+import { createProgressBar } from '../progress-bar.js';
 
 /** Shows on standard error how far an experiment has got. */
 export interface ExperimentProgress {
@@ -9,7 +9,7 @@ export interface ExperimentProgress {
 
 /** A bar on a terminal; elsewhere a line for each run. Runs that were done before count at once. */
 export function createExperimentProgress(runs: number, steps: number): ExperimentProgress {
-  const bar = process.stderr.isTTY ? createBar() : undefined;
+  const bar = process.stderr.isTTY ? createProgressBar('{percentage} %  {name}  {eta_formatted} left', 200) : undefined;
   bar?.start(runs * steps, 0, { name: '' });
   // A chosen try's first seed is the same run again, and no new one.
   let run = -1;
@@ -36,14 +36,4 @@ function left(start: number, trained: number, ahead: number): string {
   if (trained === 0) return '';
   const minutes = ((performance.now() - start) / trained) * ahead;
   return `, about ${Math.ceil(minutes / 60_000)} min left`;
-}
-
-function createBar(): SingleBar {
-  return new SingleBar(
-    {
-      format: '{bar} {percentage} %  {name}  {eta_formatted} left',
-      ...{ barsize: 24, etaBuffer: 200, hideCursor: true, clearOnComplete: true, stream: process.stderr },
-    },
-    Presets.shades_classic,
-  );
 }

@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { TrainEvent, Trainer } from '../../train/trainer.js';
+import { createProgressBar } from '../progress-bar.js';
 
 /** Shows on standard error how far a training has got. */
 export interface TrainProgress {
@@ -8,9 +8,11 @@ export interface TrainProgress {
   stop(): void;
 }
 
+const FORMAT = '{percentage} %  {value}/{total}  loss {loss}  {rate} images/s  {eta_formatted} left';
+
 /** A bar on a terminal; elsewhere a line for each verification. */
 export function createTrainProgress(): TrainProgress {
-  const bar = process.stderr.isTTY ? createBar() : undefined;
+  const bar = process.stderr.isTTY ? createProgressBar(FORMAT, 50) : undefined;
   const say = (text: string) => {
     // A line that is written over a bar would leave its rest behind.
     if (bar) process.stderr.write('\r\x1b[K');
@@ -31,16 +33,6 @@ export function createTrainProgress(): TrainProgress {
     },
     stop: () => bar?.stop(),
   };
-}
-
-function createBar(): SingleBar {
-  return new SingleBar(
-    {
-      format: '{bar} {percentage} %  {value}/{total}  loss {loss}  {rate} images/s  {eta_formatted} left',
-      ...{ barsize: 24, etaBuffer: 50, hideCursor: true, clearOnComplete: true, stream: process.stderr },
-    },
-    Presets.shades_classic,
-  );
 }
 
 /** The mean loss of the last some fifty steps, and the rate since the start. */
