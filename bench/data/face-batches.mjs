@@ -20,6 +20,12 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
   },
 });
+if (positionals.length !== 1) {
+  console.error(
+    'usage: node bench/data/face-batches.mjs FOLDER [--size 112x96] [--images 8192] [--steps 0] [--json FILE]',
+  );
+  process.exit(2);
+}
 const [height, width] = values.size.split('x').map(Number);
 const BATCH = 128;
 const EVERYTHING = {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { CosFaceError, spell } from '../native/errors.js';
 import { fileError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { openIdentityFolders } from './identity-folders.js';
@@ -15,10 +16,16 @@ export interface OpenFacesOptions {
 /**
  * Opens labelled images in whichever form they are: a folder of identity folders, an InsightFace .rec file, or a list.
  *
- * @throws {CosFaceError} What the opener of that form throws.
+ * @throws {CosFaceError} COSFACE_OPTION_RANGE for a path that is no string; what the opener of that form throws.
  * @example const faces = await openFaces('faces_webface_112x112/train.rec');
  */
 export async function openFaces(path: string, options: OpenFacesOptions = {}): Promise<FaceSet> {
+  if (typeof path !== 'string')
+    throw new CosFaceError(
+      'COSFACE_OPTION_RANGE',
+      `path is ${spell(path)}, expected the path of a folder of identity folders, a list or a .rec file.`,
+      { argument: 'path' },
+    );
   const status = await stat(path).catch((cause) => {
     throw fileError(path, cause);
   });

@@ -116,6 +116,9 @@ test('a line twice counts once; a file that is not there is told when it is read
   writeFileSync(join(folder, 'gone.jpg'), '');
   expect((await refusal(set.read(1))).message).toMatch(/gone\.jpg: it is empty/);
   expect((await refusal(openFaces(join(folder, 'list.none')))).message).toContain('no such file');
+  expect((await refusal(openFaces(undefined as never))).message).toMatch(
+    /path is undefined, expected the path of a folder/,
+  );
 });
 
 test('no path of a list leads out of its root', () => {
