@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isSettingsGroup, type SettingsGroup } from '../train/settings-group.js';
 import type { TrainSettings, TrainSettingsInput } from '../train/train-settings.js';
 import type { OwnSettings } from './experiment.js';
 
@@ -52,15 +53,11 @@ export function runKey(settings: TrainSettings): string {
   return `${settings.loss.name}-seed${settings.seed}-${hash.slice(0, 10)}`;
 }
 
-function merge(one: object, other: object): Record<string, unknown> {
-  const merged: Record<string, unknown> = { ...one };
+function merge(one: object, other: object): SettingsGroup {
+  const merged: SettingsGroup = { ...one };
   for (const [key, value] of Object.entries(other)) {
     const before = merged[key];
-    merged[key] = isGroup(before) && isGroup(value) ? merge(before, value) : value;
+    merged[key] = isSettingsGroup(before) && isSettingsGroup(value) ? merge(before, value) : value;
   }
   return merged;
-}
-
-function isGroup(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

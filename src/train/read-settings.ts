@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { fileError } from '../data/data-error.js';
+import { isSettingsGroup, type SettingsGroup } from './settings-group.js';
 import { settingsError } from './train-settings.js';
 
 /**
@@ -28,10 +29,9 @@ export function readSettingsFile(file: string): unknown {
  *
  * @throws {CosFaceError} COSFACE_FILE, COSFACE_SETTINGS.
  */
-export function readSettingsGroup(file: string): Record<string, unknown> {
+export function readSettingsGroup(file: string): SettingsGroup {
   const settings = readSettingsFile(file);
-  if (typeof settings === 'object' && settings !== null && !Array.isArray(settings))
-    return settings as Record<string, unknown>;
+  if (isSettingsGroup(settings)) return settings;
   throw settingsError(file, 'it holds no group of settings, expected name: value.');
 }
 
@@ -40,7 +40,7 @@ export function readSettingsGroup(file: string): Record<string, unknown> {
  *
  * @throws {CosFaceError} COSFACE_SETTINGS where there is no `=`, or the path leads through something that is no group.
  */
-export function assignSetting(settings: Record<string, unknown>, assignment: string): void {
+export function assignSetting(settings: SettingsGroup, assignment: string): void {
   const [, path = '', text = ''] = /^([\w.-]+)=(.*)$/s.exec(assignment) ?? [];
   const keys = path.split('.');
   const last = keys.pop() as string;
@@ -49,9 +49,9 @@ export function assignSetting(settings: Record<string, unknown>, assignment: str
   let group = settings;
   for (const key of keys) {
     const inner = Object.hasOwn(group, key) ? group[key] : undefined;
-    if (inner !== undefined && (typeof inner !== 'object' || inner === null || Array.isArray(inner)))
+    if (inner !== undefined && !isSettingsGroup(inner))
       throw settingsError(`--set ${assignment}`, `${key} is no group of settings.`);
-    const copy = { ...(inner as Record<string, unknown> | undefined) };
+    const copy = { ...inner };
     group[key] = copy;
     group = copy;
   }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError } from '../data/data-error.js';
 import { replaceFile } from '../files/replace-file.js';
+import { isSettingsGroup, type SettingsGroup } from './settings-group.js';
 import { settingsError, type TrainSettings } from './train-settings.js';
 
 /** The files of a run. */
@@ -26,14 +27,18 @@ export function runFolder(folder: string): RunFolder {
 }
 
 /** The settings that a run was started with; `undefined` where there is no run. Not checked. */
-export function savedSettings(run: RunFolder): unknown {
+export function savedSettings(run: RunFolder): SettingsGroup | undefined {
   if (!existsSync(run.settings)) return undefined;
+  const refusal = (fault: string) => settingsError(run.settings, `${fault}. Delete the folder and start anew.`);
+  let settings: unknown;
   try {
-    return JSON.parse(readFileSync(run.settings, 'utf8'));
+    settings = JSON.parse(readFileSync(run.settings, 'utf8'));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code) throw fileError(run.settings, cause);
-    throw settingsError(run.settings, `no JSON: ${(cause as Error).message}. Delete the folder and start anew.`);
+    throw refusal(`no JSON: ${(cause as Error).message}`);
   }
+  if (isSettingsGroup(settings)) return settings;
+  throw refusal('it holds no group of settings');
 }
 
 export function writeSettings(run: RunFolder, settings: TrainSettings): void {
@@ -64,11 +69,7 @@ export function requireResumable(saved: TrainSettings, asked: TrainSettings, pla
 
 function* differences(one: unknown, other: unknown, path: string): Generator<string> {
   if (JSON.stringify(one) === JSON.stringify(other)) return;
-  if (!isGroup(one) || !isGroup(other)) return yield path;
+  if (!isSettingsGroup(one) || !isSettingsGroup(other)) return yield path;
   for (const key of new Set([...Object.keys(one), ...Object.keys(other)]))
     yield* differences(one[key], other[key], path === '' ? key : `${path}.${key}`);
-}
-
-function isGroup(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { loadModelFolder } from '../../src/models/model-folder.js';
 import { CosFaceError } from '../../src/native/errors.js';
 import { readCheckpoint } from '../../src/train/checkpoint.js';
+import { runFolder } from '../../src/train/run-folder.js';
 import type { TrainSettingsInput } from '../../src/train/train-settings.js';
 import { type TrainEvent, Trainer, type TrainOutcome } from '../../src/train/trainer.js';
 import { refusal, temporaryFolder } from '../data/made-images.js';
@@ -165,6 +166,12 @@ test('a run is not overwritten, nor gone on with other images, nor from nothing'
   expect((await refusal(elsewhere)).message).toMatch(/COSFACE_CHECKPOINT: the images to train on are not those/);
   expect((await refusal(trained({}, { out: `${out}-none`, resume: true }))).message).toMatch(
     /there is no run to resume/,
+  );
+  const { settings } = runFolder(`${out}-none`);
+  mkdirSync(`${out}-none`, { recursive: true });
+  writeFileSync(settings, '[]');
+  expect((await refusal(trained({}, { out: `${out}-none`, resume: true }))).message).toMatch(
+    /settings\.json: it holds no group of settings\. Delete the folder/,
   );
   writeFileSync(join(out, 'last.ckpt'), 'torn');
   const { events } = await trained({}, { out, resume: true });

@@ -1,5 +1,6 @@
 import { assignSetting, readSettingsGroup } from '../../train/read-settings.js';
 import { runFolder, savedSettings } from '../../train/run-folder.js';
+import type { SettingsGroup } from '../../train/settings-group.js';
 import { checkSettings, settingsError, type TrainSettingsInput } from '../../train/train-settings.js';
 import { Trainer, type TrainOutcome } from '../../train/trainer.js';
 import { useTrainingBackend } from '../../train/use-training-backend.js';
@@ -51,10 +52,7 @@ export async function runTrain({ out, resume = false, json, ...flags }: TrainFla
 function settingsOf(flags: TrainFlags): TrainSettingsInput {
   const { config, resume, out } = flags;
   const saved = resume ? savedSettings(runFolder(out)) : undefined;
-  const settings = { ...(config === undefined ? (saved as object | undefined) : readSettingsGroup(config)) } as Record<
-    string,
-    unknown
-  >;
+  const settings: SettingsGroup = { ...(config === undefined ? saved : readSettingsGroup(config)) };
   for (const assignment of assignments(flags)) assignSetting(settings, assignment);
   if (flags.steps !== undefined || flags.epochs !== undefined) {
     const other = flags.steps === undefined ? 'steps' : 'epochs';
