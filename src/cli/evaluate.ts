@@ -18,6 +18,7 @@ docs/evaluation.md
 
 Examples:
   cosface evaluate --model runs/mine/best --images lfw-112x96 --protocol lfw --pairs pairs.txt
+  cosface evaluate --model runs/mine/best --images lfw.bin --protocol lfw
   cosface evaluate --features lfw.npy --list lfw.txt --protocol lfw --pairs pairs.txt --json -
   cosface evaluate --features probes.npy --list probes.txt --protocol megaface --distractors crowd.npy --out runs/crowd`;
 
@@ -30,7 +31,10 @@ export function evaluateCommand(): Command {
     .option('--features <file>', ".npy [rows, features], or a folder of MegaFace's feature files")
     .option('--list <file>', 'the name of each row, line by line; with --model: of the images to take')
     .option('--model <folder>', 'instead of --features: a trained model, which embeds the images first')
-    .option('--images <path>', 'with --model: a folder of aligned images at any depth, a list, or a .rec file')
+    .option(
+      '--images <path>',
+      'with --model: a folder of aligned images at any depth, a list, a .rec file, or a .bin with its pairs',
+    )
     .addOption(new Option('--protocol <name>', 'how to score').choices(PROTOCOLS).makeOptionMandatory())
     .option('--pairs <file>', "the protocol's list of pairs, see below")
     .option('--flipped <file>', 'features of the mirrored images, joined to those of --features')

@@ -5,8 +5,14 @@ import { type EvaluateOptions, type EvaluateRequest, MISSING_RULES, PROTOCOLS, V
 const whole = z.int().min(1);
 const rate = z.number().gt(0).max(1);
 
+const PAIR = z.object({ left: z.string(), right: z.string(), same: z.boolean(), fold: z.int().min(0).optional() });
+const PAIRS = z.union([z.string(), z.object({ source: z.string(), pairs: z.array(PAIR) })], {
+  error: 'expected the name of a list, or { source, pairs: [{ left, right, same }] } with names and a boolean',
+});
+
 const CHOICES = z.looseObject({
   protocol: z.enum(PROTOCOLS),
+  pairs: PAIRS.optional(),
   missing: z.enum(MISSING_RULES).default('error'),
   far: z.array(rate).min(1).readonly().optional(),
   confidence: z.number().gt(0).lt(1).default(0.95),

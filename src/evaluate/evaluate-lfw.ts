@@ -4,12 +4,12 @@ import { featureRows } from './feature-rows.js';
 import type { FeatureTable } from './feature-table.js';
 import { type FoldedPairs, NO_FOLDS, withFolds } from './fold-figures.js';
 import { studentInterval } from './intervals.js';
-import { readLfwPairs } from './lfw-pairs.js';
 import { resolvePairs } from './named-pair.js';
 import { accuracyFigures, pairFigures } from './pair-figures.js';
 import { cosFacePytorchVariant, insightFaceVariant, sphereFaceVariant, type VariantResult } from './public-variants.js';
 import type { EvaluateRequest, Variant } from './request.js';
-import { describeFiles, joined, pairsPlace, type RequestFeatures, readRequestFeatures } from './request-files.js';
+import { describeFiles, joined, type RequestFeatures, readRequestFeatures } from './request-files.js';
+import { requestPairs } from './request-pairs.js';
 import { requireBothKinds } from './require-both-kinds.js';
 
 /**
@@ -17,10 +17,10 @@ import { requireBothKinds } from './require-both-kinds.js';
  * TAR and thresholds are of plain cosines over all pairs.
  */
 export function evaluateLfw(request: EvaluateRequest): LfwEvaluation {
-  const place = pairsPlace(request);
+  const { place, pairs } = requestPairs(request);
   const features = readRequestFeatures(request);
   const { find } = featureRows(features.table.names);
-  const listed = resolvePairs(readLfwPairs(place), { place, find, missing: request.missing, what: 'the image' });
+  const listed = resolvePairs(pairs, { place, find, missing: request.missing, what: 'the image' });
   requireBothKinds(listed, place);
   const folded = withFolds(listed);
   const side = joined(features, request, 'concatenate');

@@ -1,4 +1,4 @@
-import { dataError } from '../data/data-error.js';
+import { dataError, type FilePlace } from '../data/data-error.js';
 import { type FeatureList, readFeatureList } from '../data/feature-list.js';
 import { type FeatureMatrix, readNpy } from '../data/read-npy.js';
 import { CosFaceError } from '../native/errors.js';
@@ -8,7 +8,7 @@ import { type FeatureTable, readMatrix } from './feature-table.js';
 import { type MegaFaceProblem, megaFace } from './megaface.js';
 import { isFolder } from './read-feature-folder.js';
 import type { EvaluateRequest } from './request.js';
-import { describeFiles, joined, readRequestFeatures } from './request-files.js';
+import { describeFiles, joined, pairsPlace, readRequestFeatures } from './request-files.js';
 
 /** MegaFace's challenge 1, or the same on any probes and distractors. */
 export function evaluateMegaFace(request: EvaluateRequest): MegaFaceEvaluation {
@@ -53,11 +53,12 @@ interface ChosenProbes {
 }
 
 /** Probes are what `--pairs` lists; without it every row, but for those with label -1. */
-function chooseProbes(table: FeatureTable, { pairs }: EvaluateRequest): ChosenProbes {
+function chooseProbes(table: FeatureTable, request: EvaluateRequest): ChosenProbes {
+  const { pairs } = request;
   const isDistractor = (row: number) => table.labels?.[row] === '-1';
   const all = table.names.map((_, row) => row);
   const [list, rows] =
-    pairs === undefined ? [table, all.filter((row) => !isDistractor(row))] : listedProbes(table, pairs);
+    pairs === undefined ? [table, all.filter((row) => !isDistractor(row))] : listedProbes(table, pairsPlace(request));
   const names = pairs === undefined ? rows.map((row) => table.names[row] as string) : list.names;
   const labels = pairs === undefined ? table.labels && rows.map((row) => table.labels?.[row] as string) : list.labels;
   const chosen = new Set(rows);
@@ -71,8 +72,7 @@ function chooseProbes(table: FeatureTable, { pairs }: EvaluateRequest): ChosenPr
   };
 }
 
-function listedProbes(table: FeatureTable, file: string): [FeatureList, number[]] {
-  const place = { file, argument: '--pairs' };
+function listedProbes(table: FeatureTable, place: FilePlace): [FeatureList, number[]] {
   const list = readFeatureList(place);
   const { find } = featureRows(table.names);
   const rows = list.names.map((name, i) => {

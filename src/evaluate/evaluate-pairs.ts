@@ -4,17 +4,17 @@ import { featureRows } from './feature-rows.js';
 import { foldFigures, withFolds } from './fold-figures.js';
 import { resolvePairs } from './named-pair.js';
 import { pairFigures } from './pair-figures.js';
-import { readPairLines } from './pair-lines.js';
 import type { EvaluateRequest } from './request.js';
-import { describeFiles, joined, pairsPlace, readRequestFeatures } from './request-files.js';
+import { describeFiles, joined, readRequestFeatures } from './request-files.js';
+import { requestPairs } from './request-pairs.js';
 import { requireBothKinds } from './require-both-kinds.js';
 
 /** Any list of pairs, by the cosine of their features. */
 export function evaluatePairs(request: EvaluateRequest): PairsEvaluation {
-  const place = pairsPlace(request);
+  const { place, pairs: listed } = requestPairs(request);
   const features = readRequestFeatures(request);
   const { find } = featureRows(features.table.names);
-  const pairs = resolvePairs(readPairLines(place), { place, find, missing: request.missing, what: 'the image' });
+  const pairs = resolvePairs(listed, { place, find, missing: request.missing, what: 'the image' });
   requireBothKinds(pairs, place);
   const { values, dim } = joined(features, request, 'concatenate');
   const scores = cosineScores(values, dim, pairs);

@@ -2,11 +2,10 @@ import { dataError, type FilePlace } from '../data/data-error.js';
 import { readFeatureList } from '../data/feature-list.js';
 import { type FeatureRows, featureRows } from './feature-rows.js';
 import { readTemplateList } from './ijb-templates.js';
-import { readLfwPairs } from './lfw-pairs.js';
-import { readPairLines } from './pair-lines.js';
 import { videoOf } from './pool-videos.js';
 import type { EvaluateRequest } from './request.js';
 import { listPlace, pairsPlace } from './request-files.js';
+import { requestPairs } from './request-pairs.js';
 import { readYtfPairs } from './ytf-pairs.js';
 
 /** Images that an evaluation is about. */
@@ -33,11 +32,11 @@ export function neededImages(request: EvaluateRequest, available: readonly strin
   if (list !== undefined) return ofList(request, finder);
   if (protocol === 'megaface') return named(Array.from(available.keys()), available);
   if (protocol === 'ytf') return ofVideos(request, available, root);
-  const pairs = protocol === 'lfw' ? readLfwPairs(pairsPlace(request)) : readPairLines(pairsPlace(request));
+  const listed = requestPairs(request);
   const places = new Set<number>();
-  for (const { left, right, line } of pairs)
+  for (const { left, right, line } of listed.pairs)
     for (const name of [left, right]) {
-      const place = finder.find(name, { ...pairsPlace(request), line });
+      const place = finder.find(name, { ...listed.place, line });
       if (place >= 0) places.add(place);
     }
   return named(

@@ -46,7 +46,13 @@ function flippedPlace({ flipped = '' }: EvaluateRequest): FilePlace {
 }
 
 export function pairsPlace({ pairs, protocol }: EvaluateRequest): FilePlace {
-  if (pairs !== undefined) return { file: pairs, argument: '--pairs' };
+  if (typeof pairs === 'string') return { file: pairs, argument: '--pairs' };
+  if (pairs !== undefined)
+    throw new CosFaceError(
+      'COSFACE_UNSUPPORTED',
+      `the pairs of ${pairs.source} are pairs of images: --protocol lfw or pairs takes them, ${protocol} does not.`,
+      { argument: '--pairs' },
+    );
   throw new CosFaceError(
     'COSFACE_OPTION_RANGE',
     `--pairs is missing, which --protocol ${protocol} needs. Give the protocol's list of pairs.`,
@@ -64,7 +70,7 @@ export function describeFiles(
     features: { file: nameOf(request.features), rows, dim, dtype, zeroRows: countZeroRows(table) },
     list: request.list ?? null,
     flip: flipped ? rule : null,
-    pairsFile: request.pairs ?? null,
+    pairsFile: (typeof request.pairs === 'object' ? request.pairs.source : request.pairs) ?? null,
     skippedPairs: skipped,
   };
 }

@@ -1,3 +1,4 @@
+import type { PairList } from '../data/pair-list.js';
 import type { TemplatePooling } from './ijb-templates.js';
 import type { MissingRule } from './named-pair.js';
 import type { VideoPooling } from './pool-videos.js';
@@ -42,8 +43,8 @@ export interface EvaluateRequest {
   features: string | NamedFeatures;
   /** The name of each row of such a file. */
   list?: string | undefined;
-  /** The protocol's list of pairs; megaface: of probes, which may be left out. */
-  pairs?: string | undefined;
+  /** The protocol's list of pairs, for lfw and pairs also in memory; megaface: of probes, which may be left out. */
+  pairs?: string | PairList | undefined;
   /** Features of the mirrored images. */
   flipped?: string | undefined;
   /** megaface: the end of the names of feature files. */

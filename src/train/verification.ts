@@ -3,7 +3,7 @@ import { dataError } from '../data/data-error.js';
 import { type FaceBatchOptions, faceBatches } from '../data/face-batches.js';
 import type { FaceSet } from '../data/face-set.js';
 import { openFaces } from '../data/open-faces.js';
-import { readVerificationBin } from '../data/verification-bin.js';
+import { openVerificationFaces } from '../data/verification-faces.js';
 import { cosineScores, type Pairs } from '../evaluate/cosine-pairs.js';
 import { dealFolds } from '../evaluate/deal-folds.js';
 import { type AccuracyFigures, accuracyFigures, type PairFigures, pairFigures } from '../evaluate/pair-figures.js';
@@ -58,22 +58,13 @@ export function verificationOf(faces: FaceSet, name: string, options: Verificati
 /** A set to verify on: InsightFace's .bin with its own pairs, or labelled images in any form. */
 export async function openVerification(path: string, options: VerificationPairOptions): Promise<VerificationData> {
   if (!/\.bin$/i.test(path)) return verificationOf(await openFaces(path), path, options);
-  const { images, same } = await readVerificationBin(path);
-  const kinds = Uint8Array.from(same, Number);
-  const faces: FaceSet = {
-    size: images.length,
-    identities: [path],
-    labels: new Int32Array(images.length),
-    notes: [],
-    nameOf: (index) => `${path}, image ${index}`,
-    read: async (index) => images[index] as Uint8Array,
-    close: async () => {},
-  };
+  const { faces, pairs: listed } = await openVerificationFaces(path);
+  const same = Uint8Array.from(listed.pairs, (pair) => Number(pair.same));
   const pairs: Pairs = {
     left: Int32Array.from(same, (_, pair) => 2 * pair),
     right: Int32Array.from(same, (_, pair) => 2 * pair + 1),
-    same: kinds,
-    fold: dealFolds(kinds) ?? new Int32Array(same.length),
+    same,
+    fold: dealFolds(same) ?? new Int32Array(same.length),
   };
   return { name: path, faces, pairs, named: false };
 }

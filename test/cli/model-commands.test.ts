@@ -7,6 +7,7 @@ import { readFeatureList } from '../../src/data/feature-list.js';
 import { readNpy } from '../../src/data/read-npy.js';
 import { saveModelFolder } from '../../src/models/model-folder.js';
 import { encoded, madeImage } from '../data/made-images.js';
+import { pythonThree } from '../data/made-pickles.js';
 import { smallModel } from '../recognise/small-model.js';
 import { root, runCli } from './run-cli.js';
 
@@ -26,6 +27,34 @@ beforeAll(async () => {
   }
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('evaluate', () => {
+  test("InsightFace's .bin brings images and pairs", async () => {
+    const kinds = Array.from({ length: 20 }, (_, pair) => [60 * (pair % 3), 60 * ((pair + (pair % 2)) % 3)] as const);
+    const images = await Promise.all(
+      kinds.flat().map(async (kind, i) => encoded(madeImage(16, 24, kind + (i % 2)), 'png')),
+    );
+    const bin = at('own.bin');
+    writeFileSync(
+      bin,
+      pythonThree(
+        images,
+        kinds.map(([left, right]) => left === right),
+      ),
+    );
+    const args = ['evaluate', '--images', bin, ...using(), '--protocol'];
+    const { status, stdout, stderr } = runCli([...args, 'lfw', '--json', '-']);
+    expect(status, stderr).toBe(0);
+    const figures = JSON.parse(stdout);
+    expect(figures).toMatchObject({ genuine: 10, impostor: 10, foldsFrom: 'dealt', pairsFile: bin, skippedPairs: 0 });
+    expect(figures.variants.map(({ accuracy }: { accuracy: number }) => accuracy)).toEqual([1, 1, 1, 1]);
+    for (const [protocol, more, says] of [
+      ['megaface', [], 'COSFACE_UNSUPPORTED: '],
+      ['lfw', ['--pairs', bin], 'COSFACE_OPTION_RANGE: --pairs is of no use'],
+    ] as const)
+      expect(runCli([...args, protocol, ...more]).stderr).toContain(says);
+  });
+});
 
 describe('embed', () => {
   test('a .npy and its list; bad images named, counted, left out', () => {

@@ -94,6 +94,27 @@ test.each(CASES)(
   },
 );
 
+test('pairs in memory: as those of a list; what is no pair, or of no use', async () => {
+  const images = await openImageFolder(await madeFaces(...faces));
+  const given = { model: smallModel(), images, threads: 0, protocol: 'pairs' as const };
+  const list = listOf('Ann/Ann_0001.png Ann/Ann_0003.png 1', 'Ann/Ann_0001 Cid/Cid_0002 0');
+  const pairs = [
+    { left: 'Ann/Ann_0001.png', right: 'Ann/Ann_0003.png', same: true },
+    { left: 'Ann/Ann_0001', right: 'Cid/Cid_0002', same: false },
+  ];
+  const listed = await evaluateModel({ ...given, pairs: list });
+  const own = await evaluateModel({ ...given, pairs: { source: 'mine', pairs } });
+  expect(own).toEqual({ ...listed, pairsFile: 'mine' });
+  const refused = async (list: unknown, protocol: Protocol = 'pairs') =>
+    (await refusal(evaluateModel({ ...given, protocol, pairs: list as never }))).message;
+  const gone = [{ left: 'Ann/Ann_0001', right: 'Dan', same: true }];
+  expect(await refused({ source: 'mine', pairs: gone })).toContain("mine:1: there is no image 'Dan' in the images");
+  expect(await refused({ source: 'mine', pairs: [{ ...pairs[0], same: 1 }] })).toContain('pairs: expected the name of');
+  expect(await refused({ source: 'mine', pairs }, 'ytf')).toMatch(/COSFACE_UNSUPPORTED: the pairs of mine .* ytf does/);
+  const probes = { ...given, protocol: 'megaface' as const, pairs: { source: 'mine', pairs } };
+  expect((await refusal(evaluateModel(probes))).message).toMatch(/COSFACE_UNSUPPORTED: .* megaface does not/);
+});
+
 const lfw = (options: Partial<EvaluateModelOptions<'lfw'>>) => ({ protocol: 'lfw' as const, threads: 0, ...options });
 
 test('mirror images: as the protocol has it, as asked, or none', async () => {
