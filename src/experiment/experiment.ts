@@ -22,47 +22,47 @@ export interface Experiment {
   against: string;
 }
 
-const cosface = (margin: number): OwnSettings => ({ loss: { name: 'cosface', margin } });
-const rates = [0.05, 0.1, 0.2];
+/** Two settings of a loss, each with two learning rates: what suits one loss is too slow for another. */
+function method(name: string, own: readonly OwnSettings[]): Method {
+  const tries = own.flatMap((settings) =>
+    [0.1, 0.2].map((learningRate) => ({ ...settings, optimizer: { learningRate } })),
+  );
+  return { name, tries };
+}
+
+const lossBy = (name: string, values: readonly number[], setting = 'margin'): OwnSettings[] =>
+  values.map((value) => ({ loss: { name, [setting]: value } }) as OwnSettings);
+
+/** Has nothing to choose but the rate, so as many of these as others have settings. */
 const softmax: Method = {
   name: 'softmax',
-  tries: rates.map((learningRate) => ({ loss: { name: 'softmax' }, optimizer: { learningRate } })),
+  tries: [0.05, 0.1, 0.2, 0.4].map((learningRate) => ({ loss: { name: 'softmax' }, optimizer: { learningRate } })),
 };
-const lmcl: Method = { name: 'LMCL (CosFace)', tries: [0.2, 0.35, 0.5].map(cosface) };
-const aSoftmax: Method = {
-  name: 'A-Softmax',
-  tries: [2, 3, 4].map((m) => ({ loss: { name: 'a-softmax', margin: m } })),
-};
-const normFace: Method = {
-  name: 'NormFace (NSL)',
-  // The least scale for some 500 people is 15.5.
-  tries: [15.5, 24, 32].map((scale) => ({ loss: { name: 'normface', scale } })),
-};
+const margins = [0.2, 0.35];
+const aSoftmax = lossBy('a-softmax', [2, 3]);
 
 /** Every experiment but the toy, which trains on digits: the paper's Figure 5, table 1 and table 2. */
 export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
   margin: {
     name: 'margin',
     title: 'LMCL by margin (figure 5)',
-    methods: [0, 0.1, 0.2, 0.35, 0.5, 0.65].map((margin) => ({ name: `m = ${margin}`, tries: [cosface(margin)] })),
+    methods: [0, 0.1, 0.2, 0.35, 0.5, 0.65].map((margin) => ({
+      name: `m = ${margin}`,
+      tries: lossBy('cosface', [margin]),
+    })),
     against: 'm = 0',
   },
   normalisation: {
     name: 'normalisation',
     title: 'With and without feature normalisation (table 1)',
     methods: [
-      { name: 'LMCL, features normalised', tries: lmcl.tries },
-      {
-        name: 'LMCL, features as they are',
-        tries: [0.2, 0.35, 0.5].map((margin) => ({
-          loss: { name: 'cosface', margin, scale: 1, normalizeEmbeddings: false },
-        })),
-      },
-      {
-        name: 'SphereFace, features normalised',
-        tries: [1.35, 2, 4].map((m1) => ({ loss: { name: 'sphereface', margin: m1 } })),
-      },
-      { name: 'A-Softmax, features as they are', tries: aSoftmax.tries },
+      method('LMCL, features normalised', lossBy('cosface', margins)),
+      method(
+        'LMCL, features as they are',
+        margins.map((margin) => ({ loss: { name: 'cosface', margin, scale: 1, normalizeEmbeddings: false } })),
+      ),
+      method('SphereFace, features normalised', lossBy('sphereface', [1.35, 2])),
+      method('A-Softmax, features as they are', aSoftmax),
     ],
     against: 'LMCL, features as they are',
   },
@@ -71,29 +71,21 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
     title: 'The losses (table 2)',
     methods: [
       softmax,
-      {
-        name: 'softmax + contrastive',
-        tries: [0.1, 0.3, 1].map((weight) => ({
-          loss: { name: 'contrastive', weight },
-          batch: { imagesPerIdentity: 2 },
-        })),
-      },
-      {
-        name: 'triplet',
-        tries: [0.2, 0.3, 0.5].map((margin) => ({
-          loss: { name: 'triplet', margin },
-          batch: { imagesPerIdentity: 4 },
-        })),
-      },
-      { name: 'L-Softmax', tries: [2, 3, 4].map((m) => ({ loss: { name: 'l-softmax', margin: m } })) },
-      {
-        name: 'softmax + center',
-        tries: [0.001, 0.003, 0.01].map((weight) => ({ loss: { name: 'center', weight } })),
-      },
-      aSoftmax,
-      normFace,
-      { name: 'ArcFace', tries: [0.2, 0.35, 0.5].map((margin) => ({ loss: { name: 'arcface', margin } })) },
-      lmcl,
+      method(
+        'softmax + contrastive',
+        lossBy('contrastive', [0.1, 0.3], 'weight').map((own) => ({ ...own, batch: { imagesPerIdentity: 2 } })),
+      ),
+      method(
+        'triplet',
+        lossBy('triplet', [0.1, 0.2]).map((own) => ({ ...own, batch: { imagesPerIdentity: 4 } })),
+      ),
+      method('L-Softmax', lossBy('l-softmax', [3, 4])),
+      method('softmax + center', lossBy('center', [0.003, 0.01], 'weight')),
+      method('A-Softmax', aSoftmax),
+      // The least scale for some 500 people is 15.5.
+      method('NormFace (NSL)', lossBy('normface', [15.5, 24], 'scale')),
+      method('ArcFace', lossBy('arcface', margins)),
+      method('LMCL (CosFace)', lossBy('cosface', margins)),
     ],
     against: 'softmax',
   },
