@@ -1,18 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { composedExecutor } from '../../src/loss/composed.js';
-import { HARD_PROBLEMS, SCALES, UNSTEADY_PROBLEMS } from '../hard-problems.js';
-import {
-  attrsOf,
-  MARGINS_AND_REDUCTIONS,
-  type NamedOptions,
-  outcomeOf,
-  type ProblemOptions,
-  randomProblem,
-  relativeError,
-  tensorsOf,
-} from '../problem.js';
+import { HARD_PROBLEMS, UNSTEADY_PROBLEMS } from '../hard-problems.js';
+import { attrsOf, outcomeOf, type ProblemOptions, randomProblem, relativeError, tensorsOf } from '../problem.js';
 import { type ReferenceProblem, reference } from '../reference.js';
+import { testReferenceAgreement } from '../reference-agreement.js';
 import { expectExact, registeredKernels } from './expect-exact.js';
 
 /** 19 samples, 37 classes, 17 features; CosFace's margin. */
@@ -22,19 +14,11 @@ export function kernelProblem(options: Partial<ProblemOptions> = {}): ReferenceP
 
 /** The kernels registered for the current backend against the reference and the composed operations. */
 export function testAgreement(): void {
-  test.each<NamedOptions>([
-    ...MARGINS_AND_REDUCTIONS,
-    ['none with a loss gradient', { reduction: 'none', lossGradient: Array.from({ length: 19 }, (_, i) => i - 7) }],
-  ])('%s agrees with the reference', (_, options) => {
-    expectExact(kernelProblem(options));
-  });
-
-  test.each(SCALES)('scale %d agrees with the reference', (scale) => {
-    for (const classes of [2, 20, 300]) expectExact(kernelProblem({ scale, classes }));
-  });
-
-  test.each(Object.keys(HARD_PROBLEMS))('%s agrees with the reference', (name) => {
-    expectExact(HARD_PROBLEMS[name] as ReferenceProblem);
+  const lossGradient = Array.from({ length: 19 }, (_, i) => i - 7);
+  testReferenceAgreement({
+    expectExact,
+    problem: kernelProblem,
+    more: [['none with a loss gradient', { reduction: 'none', lossGradient }]],
   });
 
   test.each(Object.keys({ ...HARD_PROBLEMS, ...UNSTEADY_PROBLEMS }))('%s agrees with the composed ops', (name) => {
