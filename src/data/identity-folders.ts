@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkPath } from './check-path.js';
 import type { FaceSet } from './face-set.js';
 import { fileFaceSet, type NamedIdentity, noteLikeNames, withEnoughImages } from './file-face-set.js';
 import { isImageName, listFolder } from './list-folder.js';
@@ -20,6 +21,7 @@ export interface IdentityFolderOptions {
  * @example const faces = await openIdentityFolders('photos', { minimumImages: 3 });
  */
 export async function openIdentityFolders(folder: string, options: IdentityFolderOptions = {}): Promise<FaceSet> {
+  checkPath(folder, 'a folder of identity folders');
   const { minimumImages = 1 } = options;
   const root = await Root.open(folder);
   const notes: string[] = [];

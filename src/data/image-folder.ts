@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkPath } from './check-path.js';
 import type { FaceSet } from './face-set.js';
 import { fileFaceSet, type NamedIdentity } from './file-face-set.js';
 import { isImageName, listFolder } from './list-folder.js';
@@ -17,6 +18,7 @@ const DEEPEST = 32;
  * @example const faces = await openImageFolder('photos');
  */
 export async function openImageFolder(folder: string): Promise<FaceSet> {
+  checkPath(folder, 'a folder of images');
   const root = await Root.open(folder);
   const identities: NamedIdentity[] = [];
   let passedOver = 0;

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { checkPath } from './check-path.js';
 import { dataError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { fileFaceSet, type NamedIdentity, noteLikeNames, withEnoughImages } from './file-face-set.js';
@@ -25,6 +26,7 @@ export interface ListFileOptions {
  * @example const faces = await openListFile('lists/train.txt', { root: 'images' });
  */
 export async function openListFile(list: string, options: ListFileOptions = {}): Promise<FaceSet> {
+  checkPath(list, 'a list of images');
   const { root: folder = dirname(list), minimumImages = 1 } = options;
   const root = await Root.open(folder);
   const notes: string[] = [];

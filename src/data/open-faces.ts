@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { CosFaceError, spell } from '../native/errors.js';
+import { checkPath } from './check-path.js';
 import { fileError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { openIdentityFolders } from './identity-folders.js';
@@ -20,12 +20,7 @@ export interface OpenFacesOptions {
  * @example const faces = await openFaces('faces_webface_112x112/train.rec');
  */
 export async function openFaces(path: string, options: OpenFacesOptions = {}): Promise<FaceSet> {
-  if (typeof path !== 'string')
-    throw new CosFaceError(
-      'COSFACE_OPTION_RANGE',
-      `path is ${spell(path)}, expected the path of a folder of identity folders, a list or a .rec file.`,
-      { argument: 'path' },
-    );
+  checkPath(path, 'a folder of identity folders, a list or a .rec file');
   const status = await stat(path).catch((cause) => {
     throw fileError(path, cause);
   });

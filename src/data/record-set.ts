@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checkPath } from './check-path.js';
 import { dataError } from './data-error.js';
 import type { FaceSet } from './face-set.js';
 import { RecordFile } from './record-file.js';
@@ -32,6 +33,7 @@ const HEADERS_AT_ONCE = 64;
  * @example const faces = await openRecordSet('faces_webface_112x112/train.rec');
  */
 export async function openRecordSet(path: string): Promise<FaceSet> {
+  checkPath(path, 'a .rec file');
   if (!/\.rec$/i.test(path)) throw dataError('COSFACE_RECORD', path, 'its name does not end with .rec.');
   const file = await RecordFile.open(path);
   try {

@@ -1,3 +1,4 @@
+import { checkPath } from './check-path.js';
 import { dataError } from './data-error.js';
 import { type PickleValue, parsePickle } from './pickle.js';
 import { readWholeFile } from './read-whole-file.js';
@@ -21,6 +22,7 @@ export interface VerificationSet {
  * @example const { images, same } = await readVerificationBin('lfw.bin');
  */
 export async function readVerificationBin(path: string): Promise<VerificationSet> {
+  checkPath(path, "InsightFace's verification set");
   return asPairs(parsePickle(await readWholeFile(path, LARGEST_BIN, 'COSFACE_PICKLE'), path), path);
 }
 

@@ -9,6 +9,11 @@ export interface VerificationFaces {
   pairs: PairList;
 }
 
+/** Whether a file is such a set, by its name. */
+export function isVerificationBin(path: string): boolean {
+  return /\.bin$/i.test(path);
+}
+
 /**
  * Opens an InsightFace verification set (lfw.bin, cfp_fp.bin, agedb_30.bin) as a set of images and its pairs.
  *
