@@ -16,16 +16,28 @@ export interface Picture {
   left: number;
 }
 
-/** A whole SVG file of these parts, on white, between its title and its note. */
-export function drawPicture({ title, note, width, height, left }: Picture, parts: readonly string[]): string {
+/** These parts between title and note, in the style of all charts. */
+export function drawPicture({ note, left, ...frame }: Picture, parts: readonly string[]): string {
+  return svgFile({ ...frame, style: STYLE }, [
+    text(left, 26, 'title', 'start', frame.title),
+    ...parts,
+    text(left, frame.height - 12, 'note', 'start', note),
+  ]);
+}
+
+export interface SvgFrame extends Pick<Picture, 'title' | 'width' | 'height'> {
+  /** A style element. */
+  style: string;
+}
+
+/** A whole SVG file of these parts, on white. */
+export function svgFile({ title, width, height, style }: SvgFrame, parts: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     `<title>${escaped(title)}</title>`,
-    STYLE,
+    style,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    text(left, 26, 'title', 'start', title),
     ...parts,
-    text(left, height - 12, 'note', 'start', note),
     '</svg>',
     '',
   ].join('\n');

@@ -1,3 +1,4 @@
+import { svgFile } from '../../charts/svg.js';
 import { turn } from '../../evaluate/circle-gaps.js';
 import type { FigureFour, Panel } from './figure-four.js';
 
@@ -30,18 +31,17 @@ export function drawFigureFour(figure: FigureFour, note: string): string {
     const circle = group(PANEL / 2, TITLE + ROW + PANEL / 2, drawCircle(panel, figure, ridges[i] ?? [], tallest));
     return group(LEFT + i * COLUMN, 0, [text(PANEL / 2, 24, 'title', title(panel)), plane, circle, ...caption(panel)]);
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
-    `<title>Features of two dimensions of eight handwritten digits, by softmax and by LMCL</title>`,
-    STYLE,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+  const frame = {
+    title: 'Features of two dimensions of eight handwritten digits, by softmax and by LMCL',
+    width,
+    height,
+  };
+  return svgFile({ ...frame, style: STYLE }, [
     rowLabel(TITLE + PANEL / 2, 'features'),
     rowLabel(TITLE + ROW + PANEL / 2, 'their directions'),
     ...columns,
     text(width / 2, height - 16, 'note', note),
-    '</svg>',
-    '',
-  ].join('\n');
+  ]);
 }
 
 const STYLE = `<style>
