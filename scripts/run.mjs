@@ -8,7 +8,7 @@ import { root, step } from './steps.mjs';
 import { test } from './test.mjs';
 import { buildWasm } from './wasm.mjs';
 
-async function buildAll() {
+async function buildForNode() {
   await step('addon', buildNative);
   await step('JavaScript', buildTypescript);
 }
@@ -17,7 +17,7 @@ async function buildAll() {
 async function build(args) {
   await step('packages', installPackages);
   await step('WebAssembly kernels', buildWasm);
-  await buildAll();
+  await buildForNode();
   if (args.length === 0) return;
   if (args.join() !== '--cuda') {
     console.error('usage: npm run build [-- --cuda]');
@@ -30,7 +30,7 @@ async function build(args) {
 /** The command line `cosface <command>` of this checkout; its exit status is ours. */
 async function cosface(command, args) {
   await step('packages', installPackages);
-  await buildAll();
+  await buildForNode();
   console.log();
   const { status } = spawnSync(process.execPath, ['dist/cli/main.js', command, ...args], {
     cwd: root,

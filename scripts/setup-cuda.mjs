@@ -32,12 +32,13 @@ const NVRTC_WHEELS = ['nvidia-cuda-nvrtc-cu12==12.9.86'];
 const SANITIZER_WHEELS = ['nvidia-cuda-sanitizer-api==13.0.85'];
 const CUTE_WHEELS = ['nvidia-cutlass==4.2.0.0'];
 
-function bring(wheels) {
+/** As `bringWheels`, of wheels that NVIDIA publishes. */
+function bring(request) {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
     throw new StepError(
       `NVIDIA's wheels hold nvcc for Linux on x64 and arm64, this is ${process.platform} on ${process.arch}`,
     );
-  return bringWheels(wheels);
+  return bringWheels(request);
 }
 
 /** Makes of the wheels' one tree what nvcc.profile and CMake expect of a toolkit. */

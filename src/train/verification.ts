@@ -3,7 +3,7 @@ import { dataError } from '../data/data-error.js';
 import { type FaceBatchOptions, faceBatches } from '../data/face-batches.js';
 import type { FaceSet } from '../data/face-set.js';
 import { openFaces } from '../data/open-faces.js';
-import { openVerificationFaces } from '../data/verification-faces.js';
+import { isVerificationBin, openVerificationFaces } from '../data/verification-faces.js';
 import { cosineScores, type Pairs } from '../evaluate/cosine-pairs.js';
 import { dealFolds } from '../evaluate/deal-folds.js';
 import { type AccuracyFigures, accuracyFigures, type PairFigures, pairFigures } from '../evaluate/pair-figures.js';
@@ -57,7 +57,7 @@ export function verificationOf(faces: FaceSet, name: string, options: Verificati
 
 /** A set to verify on: InsightFace's .bin with its own pairs, or labelled images in any form. */
 export async function openVerification(path: string, options: VerificationPairOptions): Promise<VerificationData> {
-  if (!/\.bin$/i.test(path)) return verificationOf(await openFaces(path), path, options);
+  if (!isVerificationBin(path)) return verificationOf(await openFaces(path), path, options);
   const { faces, pairs: listed } = await openVerificationFaces(path);
   const same = Uint8Array.from(listed.pairs, (pair) => Number(pair.same));
   const pairs: Pairs = {

@@ -29,6 +29,30 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('evaluate', () => {
+  test('a model and images', () => {
+    const pairs = at('pairs.txt');
+    writeFileSync(pairs, '2\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\nCid\t1\t2\nCid\t1\tBob\t2\n');
+    const args = ['evaluate', ...using(), '--protocol', 'lfw', '--pairs', pairs];
+    const { status, stdout, stderr } = runCli([
+      ...args,
+      '--images',
+      at('faces'),
+      '--json',
+      '-',
+      '--out',
+      at('pictures'),
+    ]);
+    expect(status, stderr).toBe(0);
+    const figures = JSON.parse(stdout);
+    expect(figures).toMatchObject({ features: { file: at('model'), rows: 6 }, flip: 'concatenate', pairs: 4 });
+    expect(existsSync(at('pictures', 'roc.png'))).toBe(true);
+    const neither = runCli(args);
+    expect([neither.status, neither.stderr]).toEqual([
+      1,
+      expect.stringContaining('either --features and --list, or --model'),
+    ]);
+  });
+
   test("InsightFace's .bin brings images and pairs", async () => {
     const kinds = Array.from({ length: 20 }, (_, pair) => [60 * (pair % 3), 60 * ((pair + (pair % 2)) % 3)] as const);
     const images = await Promise.all(
@@ -151,22 +175,6 @@ describe('identify', () => {
     const { status, stderr } = runCli(['identify', photo, ...using(), '--gallery', at('other.npy')]);
     expect([status, stderr]).toEqual([1, expect.stringContaining('the gallery has 4 features an image')]);
   });
-});
-
-test('evaluate: a model and images', () => {
-  const pairs = at('pairs.txt');
-  writeFileSync(pairs, '2\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\nCid\t1\t2\nCid\t1\tBob\t2\n');
-  const args = ['evaluate', ...using(), '--protocol', 'lfw', '--pairs', pairs];
-  const { status, stdout, stderr } = runCli([...args, '--images', at('faces'), '--json', '-', '--out', at('pictures')]);
-  expect(status, stderr).toBe(0);
-  const figures = JSON.parse(stdout);
-  expect(figures).toMatchObject({ features: { file: at('model'), rows: 6 }, flip: 'concatenate', pairs: 4 });
-  expect(existsSync(at('pictures', 'roc.png'))).toBe(true);
-  const neither = runCli(args);
-  expect([neither.status, neither.stderr]).toEqual([
-    1,
-    expect.stringContaining('either --features and --list, or --model'),
-  ]);
 });
 
 test('docs/use.md names every option', () => {

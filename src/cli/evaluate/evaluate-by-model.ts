@@ -1,5 +1,5 @@
 import { type BadFilePolicy, BadFiles } from '../../data/bad-files.js';
-import { openVerificationFaces, type VerificationFaces } from '../../data/verification-faces.js';
+import { isVerificationBin, openVerificationFaces, type VerificationFaces } from '../../data/verification-faces.js';
 import { type EvaluationFlip, evaluateModel } from '../../evaluate/evaluate-model.js';
 import type { Evaluation } from '../../evaluate/evaluation.js';
 import type { EvaluateRequest } from '../../evaluate/request.js';
@@ -54,7 +54,7 @@ async function openSubject(
   images: string,
   pairs: EvaluateRequest['pairs'],
 ): Promise<Pick<VerificationFaces, 'faces'> & Pick<EvaluateRequest, 'pairs'>> {
-  if (!/\.bin$/i.test(images)) return { faces: await openImages(images), pairs };
+  if (!isVerificationBin(images)) return { faces: await openImages(images), pairs };
   if (pairs === undefined) return openVerificationFaces(images);
   const text = `--pairs is of no use: ${images} holds its own pairs. Leave it out.`;
   throw new CosFaceError('COSFACE_OPTION_RANGE', text, { argument: '--pairs' });
